@@ -1,0 +1,60 @@
+"""Every number of the specification, with its clause and its reason."""
+
+from typing import Final
+
+# Sizes, in bytes (AE-ENV-020): one inbox, so the largest is tested first and the type's limit after the grammar.
+MESSAGE_SIZE: Final = 4 * 1024  # commands, answers, sync: fits every MQTT client's default buffer
+ENTRY_SIZE: Final = 16 * 1024  # an entry with about 30 additions of 450 bytes each
+CHECKPOINT_SIZE: Final = 64 * 1024  # 256 tombstones and 250 grants; never fragmented
+PROOF_SIZE: Final = 2 * ENTRY_SIZE + 1  # two entries of one version in one array (AE-LOG-050)
+
+CBOR_DEPTH: Final = 6  # the deepest legal payload, a checkpoint's grant with its scope, needs 5
+KEY_SIZE: Final = 32
+SIGNATURE_SIZE: Final = 64
+ID_SIZE: Final = 8  # key ids, accessory ids, home ids, boot ids
+GRANT_ID_SIZE: Final = 16  # the first half of an object id
+NONCE_SIZE: Final = 16
+HASH_SIZE: Final = 32
+UINT64_MAX: Final = 2**64 - 1
+
+# Commands
+EXPIRY_AHEAD_S: Final = 60  # how long a broker may hold a command back (AE-CMD-040)
+PREPARE_LIFE_MS: Final = 10_000  # HAP's timed write; long enough for a round trip, short for a thief
+PREPARE_OPEN: Final = 4  # open nonces a key; a fifth drops the oldest
+ANSWERS_KEPT: Final = 16  # cached answers a key, for duplicates of QoS 1 (AE-CMD-030)
+LIST_PAGE: Final = 8  # grants a page of `list`: 8 of the largest fit into one message
+
+# Freshness
+FRESH_MS: Final = 3_600_000  # an answered sync question counts this long (AE-SYN-010)
+ANSWER_WITHIN_MS: Final = 10_000  # an answer later than this after its question does not put in sync
+START_GRACE_MS: Final = 5_000  # after start and connect: wait so long for the first answer
+ASK_FIRST_MS: Final = 1_000  # first repetition of an unanswered question
+ASK_MOST_MS: Final = 60_000  # repetitions double up to this
+ASK_GAP_MS: Final = 5_000  # least time between two questions that messages of others can cause
+RESUBSCRIBE_GAP_MS: Final = 30_000  # least time between two subscriptions that refill a gap
+TIME_TRUSTED_MS: Final = 86_400_000  # trusted time lasts this long after the last answered question
+SYNC_HUB_MS: Final = 86_400_000  # under a hub, other types obey 24 h without being in sync
+SYNC_HUB_STRICT_MS: Final = 0  # under a hub, locks, doors and alarms do not
+SYNC_DEVICE_MS: Final = 30 * 86_400_000  # under a device of the owner
+SYNC_DEVICE_STRICT_MS: Final = 7 * 86_400_000
+CONFLICT_GAP_MS: Final = 5_000  # `conflict` to an owner's checkpoint at most this often
+
+# Membership
+GRANTS_HELD: Final = 16  # places an accessory has at least (AE-LOG-040)
+TOMBSTONES_HELD: Final = 256  # tombstones an accessory holds at least
+FUTURE_ENTRIES: Final = 64  # entries above the own version that are kept
+REQUEST_LIFE_S: Final = 86_400  # how long a signed request may wait by default
+REQUEST_LIFE_MAX_S: Final = 30 * 86_400
+REQUESTS_IN_ENTRY: Final = 32  # bounds the verifications one entry can cause
+ACCEPTANCE_LIFE_S: Final = 7 * 86_400
+
+# Pairing
+PAIR_MAX_TRIES: Final = 100  # failed proofs until MaxTries, persisted (AE-PAIR-020)
+PAIR_TAKEOVER_MS: Final = 30_000  # a stalled Pair-Setup may be taken over
+ADOPT_WITHIN_MS: Final = 120_000  # a pairing that no adoption follows is erased
+
+# Controllers
+RETRIES: Final = 3  # automatic retries of one act (AE-CMD-050)
+RETRY_WINDOW_S: Final = 60  # while the first expiry runs, else this long
+COUNTER_JITTER: Final = 1_000  # a retried counter is drawn below this above the hint
+REPUBLISH_GAP_MS: Final = 30_000  # a writer restores its retained topic at most this often
