@@ -1,0 +1,1 @@
+"""Emulated accessories that obey only signed commands."""

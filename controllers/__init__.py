@@ -1,0 +1,1 @@
+"""The controllers' side: owner, member, sequencer, and the client that pumps them."""

@@ -1,0 +1,1 @@
+"""The HAP dialect: Pair-Setup and the setup payload."""

@@ -1,4 +1,4 @@
-"""Ed25519, X25519, AEAD, HKDF, constant-time compare: the one door to nacl and cryptography.
+"""Ed25519, AEAD, HKDF, constant-time compare: the one door to nacl and cryptography.
 
 PyNaCl (libsodium) decides what a valid signature is: cofactorless, S < L, canonical A and R of no small order
 (AE-KEY-010). The bindings check no length, so a length check stands in front of every call.
@@ -9,7 +9,6 @@ import hmac
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -106,18 +105,4 @@ def aead_open(key: bytes, nonce: bytes, sealed: bytes, associated: bytes = b"") 
     try:
         return ChaCha20Poly1305(key).decrypt(nonce, sealed, associated)
     except InvalidTag:
-        return None
-
-
-def x25519_public(secret: bytes) -> bytes:
-    """Give the X25519 public key of a 32-byte secret."""
-    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-
-
-def x25519_shared(secret: bytes, public: bytes) -> bytes | None:
-    """Agree on a shared secret; None for a key of small order or of wrong length."""
-    try:
-        peer = X25519PublicKey.from_public_bytes(public)
-        return X25519PrivateKey.from_private_bytes(secret).exchange(peer)
-    except ValueError:
         return None

@@ -122,7 +122,7 @@ class Fields:
         """Take an unsigned integer of at most `most`."""
         return as_uint(self.value(key), most)
 
-    def bytes(self, key: int, size: int) -> bytes:
+    def octets(self, key: int, size: int) -> bytes:
         """Take a byte string of exactly `size` bytes."""
         return as_bytes(self.value(key), size)
 

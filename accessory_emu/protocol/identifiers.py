@@ -1,4 +1,4 @@
-"""Typed ids: home, accessory, key id, grant id, boot id; epoch (reign, turn, draw) and version (epoch, seq)."""
+"""Typed ids: home, accessory, key, grant, boot; epoch (reign, turn, draw) and version (epoch, seq)."""
 
 from dataclasses import dataclass
 from typing import Final, NewType

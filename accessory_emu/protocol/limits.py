@@ -2,7 +2,8 @@
 
 from typing import Final
 
-# Sizes, in bytes (AE-ENV-020): one inbox, so the largest is tested first and the type's limit after the grammar.
+# Sizes, in bytes (AE-ENV-020): there is one inbox, so the largest is tested first, and the type's own
+# limit once the grammar has shown the type.
 MESSAGE_SIZE: Final = 4 * 1024  # commands, answers, sync: fits every MQTT client's default buffer
 ENTRY_SIZE: Final = 16 * 1024  # an entry with about 30 additions of 450 bytes each
 CHECKPOINT_SIZE: Final = 64 * 1024  # 256 tombstones and 250 grants; never fragmented

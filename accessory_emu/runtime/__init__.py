@@ -1,0 +1,1 @@
+"""Where the accessory meets transport and store."""

@@ -1,0 +1,1 @@
+"""Where durable rows are kept."""

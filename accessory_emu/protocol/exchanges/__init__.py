@@ -1,0 +1,1 @@
+"""Both halves of every exchange, one file each."""

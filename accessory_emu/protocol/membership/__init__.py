@@ -1,0 +1,1 @@
+"""Who may do what in a home, as a log that only grows."""
