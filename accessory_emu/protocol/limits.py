@@ -24,6 +24,7 @@ PREPARE_LIFE_MS: Final = 10_000  # HAP's timed write; long enough for a round tr
 PREPARE_OPEN: Final = 4  # open nonces a key; a fifth drops the oldest
 ANSWERS_KEPT: Final = 16  # cached answers a key, for duplicates of QoS 1 (AE-CMD-030)
 LIST_PAGE: Final = 8  # grants a page of `list`: 8 of the largest fit into one message
+ITEMS_IN_COMMAND: Final = 32  # what a command may read or write at once; the answer must fit a message
 
 # Freshness
 FRESH_MS: Final = 3_600_000  # an answered sync question counts this long (AE-SYN-010)
@@ -53,9 +54,17 @@ ACCEPTANCE_LIFE_S: Final = 7 * 86_400
 PAIR_MAX_TRIES: Final = 100  # failed proofs until MaxTries, persisted (AE-PAIR-020)
 PAIR_TAKEOVER_MS: Final = 30_000  # a stalled Pair-Setup may be taken over
 ADOPT_WITHIN_MS: Final = 120_000  # a pairing that no adoption follows is erased
+PAIR_IDENTIFIER_SIZE: Final = (
+    36  # bytes of a controller's HAP identifier, at most: a UUID in text (AE-PAIR-030)
+)
+PAIR_DRAWS: Final = 64  # honest dice need more than two draws once in 100, and never so many
 
 # Controllers
 RETRIES: Final = 3  # automatic retries of one act (AE-CMD-050)
 RETRY_WINDOW_S: Final = 60  # while the first expiry runs, else this long
 COUNTER_JITTER: Final = 1_000  # a retried counter is drawn below this above the hint
 REPUBLISH_GAP_MS: Final = 30_000  # a writer restores its retained topic at most this often
+
+# The accessory model (AE-ACC-002)
+STRING_SIZE: Final = 64  # bytes of UTF-8 in a text value: HAP's length where a characteristic names none
+STEP_SLACK: Final = 0.001  # parts of a step that a float may miss it by: 20.1 in single precision counts
