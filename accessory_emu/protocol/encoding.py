@@ -7,8 +7,8 @@ keys, bytes after the end).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NoReturn, TypeAlias, TypeVar
 
 import cbor2
 
@@ -18,6 +18,7 @@ from accessory_emu.protocol.identifiers import Version
 
 Value: TypeAlias = "bool | int | float | str | bytes | Sequence[Value] | Mapping[int, Value]"
 Map: TypeAlias = "Mapping[int, Value]"
+T = TypeVar("T")
 
 _INT_MIN: Final = -(2**64)
 
@@ -72,29 +73,36 @@ def decode(data: bytes, *, floats: bool = False) -> Value:
 
 def _check(value: Value, depth: int, *, floats: bool) -> None:
     """Refuse a value outside the grammar; `depth` counts the containers around it."""
-    kind = type(value)
-    if kind is bytes or kind is bool or kind is str:
+    if isinstance(value, Mapping | list | tuple):
+        if depth >= limits.CBOR_DEPTH:
+            raise Malformed("nested too deeply")
+        if isinstance(value, Mapping):
+            for key in value:
+                if type(key) is not int or not 0 <= key <= limits.UINT64_MAX:
+                    raise Malformed("a map key that is no unsigned integer")
+            value = list(value.values())
+        for item in value:
+            _check(item, depth + 1, floats=floats)
+    else:
+        _check_scalar(value, floats=floats)
+
+
+def _check_scalar(value: Value, *, floats: bool) -> None:
+    if isinstance(value, bytes | bool | str):
         return
     if isinstance(value, int):
         if not _INT_MIN <= value <= limits.UINT64_MAX:
             raise Malformed("an integer of more than 64 bits")
-        return
-    if isinstance(value, float):
+    elif isinstance(value, float):
         if not floats or not math.isfinite(value):
             raise Malformed("a float where none may stand, or not a finite one")
-        return
-    if depth >= limits.CBOR_DEPTH:
-        raise Malformed("nested too deeply")
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if type(key) is not int or not 0 <= key <= limits.UINT64_MAX:
-                raise Malformed("a map key that is no unsigned integer")
-            _check(item, depth + 1, floats=floats)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check(item, depth + 1, floats=floats)
     else:
-        raise Malformed(f"a value of no allowed kind: {kind.__name__}")
+        raise Malformed(f"a value of no allowed kind: {type(value).__name__}")
+
+
+def pack(fields: Mapping[int, "Value | None"]) -> bytes:
+    """Encode a payload map; a field whose value is None is absent."""
+    return encode({key: value for key, value in fields.items() if value is not None})
 
 
 class Fields:
@@ -108,8 +116,13 @@ class Fields:
             raise Malformed("the payload is no map")
         self._rest = dict(value)
 
-    def __contains__(self, key: int) -> bool:
-        return key in self._rest
+    def maybe(self, key: int, read: Callable[[int], T]) -> T | None:
+        """Take an optional field with one of the readers; None where it is absent."""
+        return read(key) if key in self._rest else None
+
+    def maybe_octets(self, key: int, size: int) -> bytes | None:
+        """Take an optional byte string of exactly `size` bytes."""
+        return self.octets(key, size) if key in self._rest else None
 
     def value(self, key: int) -> Value:
         """Take any value."""

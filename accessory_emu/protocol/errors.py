@@ -6,9 +6,14 @@ ProtocolError
 └── Refused       the signature held: a signed response names the reason (AE-CMD-012)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from accessory_emu.protocol.reasons import Reason, Rung
+
+Hint: TypeAlias = (
+    "int | str | Sequence[Hint] | Mapping[int, Hint]"  # a value of the encoding, floats and bytes left out
+)
 
 
 class ProtocolError(Exception):
@@ -78,7 +83,7 @@ class Refused(ProtocolError):
         reason: Reason,
         rung: Rung,
         detail: str = "",
-        hint: Mapping[int, int | str] | None = None,
+        hint: Mapping[int, Hint] | None = None,
         clause: str = "AE-CMD-012",
     ) -> None:
         self.reason = reason
