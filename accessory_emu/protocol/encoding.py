@@ -8,7 +8,7 @@ keys, bytes after the end).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeAlias, TypeVar, Union
 
 import cbor2
 
@@ -16,7 +16,8 @@ from accessory_emu.protocol import limits
 from accessory_emu.protocol.errors import Malformed
 from accessory_emu.protocol.identifiers import Version
 
-Value: TypeAlias = "bool | int | float | str | bytes | Sequence[Value] | Mapping[int, Value]"
+# Union, not |: a recursive alias whose quoted parts | cannot join at run time
+Value: TypeAlias = Union[bool, int, float, str, bytes, "Sequence[Value]", "Mapping[int, Value]"]  # noqa: UP007 - see above
 Map: TypeAlias = "Mapping[int, Value]"
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ def _check_scalar(value: Value, *, floats: bool) -> None:
         raise Malformed(f"a value of no allowed kind: {type(value).__name__}")
 
 
-def pack(fields: Mapping[int, "Value | None"]) -> bytes:
+def pack(fields: Mapping[int, Value | None]) -> bytes:
     """Encode a payload map; a field whose value is None is absent."""
     return encode({key: value for key, value in fields.items() if value is not None})
 

@@ -280,7 +280,7 @@ class Announce:
 class Adopt:
     """The paired key's one act: which version checkpoint and entries must give (AE-PAIR-040).
 
-    The home stands here as well as in external_aad: an accessory that has no home yet cannot know it otherwise.
+    The home stands here as well as in external_aad: an accessory that has none yet cannot know it otherwise.
     """
 
     home: HomeId

@@ -95,7 +95,7 @@ class Log:
     def apply(
         self, entry: Entry, name: ObjectId, memo: GoodSignatures | None = None
     ) -> tuple[Self, tuple[Verdict, ...]]:
-        """Apply an entry that `check_entry` let pass; gives the new log and a verdict a request (AE-LOG-012)."""
+        """Apply an entry that `check_entry` let pass; gives a verdict a request (AE-LOG-012)."""
         judge = Judge(
             home=self.home,
             before=self.version,
