@@ -267,6 +267,18 @@ def test_a_failed_checkpoint_is_no_secret_and_loses_nothing(path: Path) -> None:
     assert len(kept(path)) == 501
 
 
+def test_an_open_store_syncs_fully_and_writes_ahead(path: Path) -> None:
+    made: list[sqlite3.Connection] = []
+
+    def connect(*args: object, **options: object) -> sqlite3.Connection:
+        made.append(sqlite3.connect(*args, **options))  # type: ignore[arg-type] # handed on as they came
+        return made[-1]
+
+    with opened(path, connect):
+        found = [made[-1].execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert found == ["wal", 2]
+
+
 def test_a_setting_that_does_not_hold_is_refused(path: Path) -> None:
     class Deaf(sqlite3.Connection):
         def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
