@@ -54,9 +54,7 @@ ACCEPTANCE_LIFE_S: Final = 7 * 86_400
 PAIR_MAX_TRIES: Final = 100  # failed proofs until MaxTries, persisted (AE-PAIR-020)
 PAIR_TAKEOVER_MS: Final = 30_000  # a stalled Pair-Setup may be taken over
 ADOPT_WITHIN_MS: Final = 120_000  # a pairing that no adoption follows is erased
-PAIR_IDENTIFIER_SIZE: Final = (
-    36  # bytes of a controller's HAP identifier, at most: a UUID in text (AE-PAIR-030)
-)
+PAIR_IDENTIFIER_SIZE: Final = 36  # of a controller's HAP identifier: a UUID in text (AE-PAIR-030)
 PAIR_DRAWS: Final = 64  # honest dice need more than two draws once in 100, and never so many
 
 # Controllers
@@ -64,6 +62,24 @@ RETRIES: Final = 3  # automatic retries of one act (AE-CMD-050)
 RETRY_WINDOW_S: Final = 60  # while the first expiry runs, else this long
 COUNTER_JITTER: Final = 1_000  # a retried counter is drawn below this above the hint
 REPUBLISH_GAP_MS: Final = 30_000  # a writer restores its retained topic at most this often
+ANSWER_WAIT_MS: Final = 2_000  # how long a sender waits for a response before it calls it silence
+COMMAND_LIFE_MS: Final = 30_000  # expires this far ahead: half of what is allowed, so clocks may differ by it
+RETRY_PAUSES_MS: Final = (300, 1_500, 5_500)  # a round trip, a question's repetition, the gap of questions
+REQUEST_WAIT_MS: Final = 10_000  # another device waits so long for the sequencer before it gives up
+REQUEST_AGAIN_MS: Final = 1_000  # first repetition of a request; they double, and the id makes them harmless
+PAIR_WAIT_MS: Final = 60_000  # a whole pairing: SRP on slow hardware takes seconds
+PAIR_AGAIN_MS: Final = 2_000  # first repetition of a pairing message or an adoption; they double
+VIEW_GRANTS: Final = 255  # places in a controller's own view: more than a checkpoint can carry
+VIEW_FUTURE: Final = 1_024  # entries above its version that a view keeps: retained ones come in any order
+STRANGERS_KEPT: Final = 1_024  # announcements of accessories that are not enrolled; anyone can make more
+
+# The sequencer
+LOOK_MS: Final = 500  # at start: how long retained objects of its own may take to arrive
+LOOK_SHORT_MS: Final = 100  # once its own head was seen among them, the log comes with it
+HEAD_EVERY_MS: Final = 60_000  # heartbeat (AE-SYN-006)
+CARRY_GAP_MS: Final = 1_000  # least time between two deliveries of missing entries to one accessory
+EARLY_KEPT: Final = 64  # requests and questions that wait until a starting sequencer may sign
+ANSWERS_OF_AUTHOR: Final = 256  # answers kept of one author, so nobody pushes out those of another
 
 # The accessory model (AE-ACC-002)
 STRING_SIZE: Final = 64  # bytes of UTF-8 in a text value: HAP's length where a characteristic names none
