@@ -17,7 +17,7 @@ from accessory_emu.protocol.errors import Malformed
 from accessory_emu.protocol.identifiers import Version
 
 # Union, not |: a recursive alias whose quoted parts | cannot join at run time
-Value: TypeAlias = Union[bool, int, float, str, bytes, "Sequence[Value]", "Mapping[int, Value]"]  # noqa: UP007 - see above
+Value: TypeAlias = Union[bool, int, float, str, bytes, "Sequence[Value]", "Mapping[int, Value]"]
 Map: TypeAlias = "Mapping[int, Value]"
 T = TypeVar("T")
 

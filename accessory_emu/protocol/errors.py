@@ -6,14 +6,12 @@ ProtocolError
 └── Refused       the signature held: a signed response names the reason (AE-CMD-012)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from accessory_emu.protocol.reasons import Reason, Rung
 
-Hint: TypeAlias = (
-    "int | str | Sequence[Hint] | Mapping[int, Hint]"  # a value of the encoding, floats and bytes left out
-)
+Hint: TypeAlias = int | str | tuple[int, ...]
 
 
 class ProtocolError(Exception):

@@ -48,6 +48,8 @@ FUTURE_ENTRIES: Final = 64  # entries above the own version that are kept
 REQUEST_LIFE_S: Final = 86_400  # how long a signed request may wait by default
 REQUEST_LIFE_MAX_S: Final = 30 * 86_400
 REQUESTS_IN_ENTRY: Final = 32  # bounds the verifications one entry can cause
+SCOPE_IDS: Final = 128  # accessories in a scope: request and acceptance still fit a message (AE-LOG-023)
+NAMED_IN_ACK: Final = 128  # refused requests or grants an ack names: it must fit a message (AE-LOG-060)
 ACCEPTANCE_LIFE_S: Final = 7 * 86_400
 
 # Pairing

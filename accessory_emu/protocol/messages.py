@@ -173,11 +173,18 @@ class StateEvent:
         message = cls(
             boot=BootId(fields.octets(1, limits.ID_SIZE)),
             number=fields.uint(2),
-            changes=fields.list(3),
+            changes=[_change(item) for item in fields.list(3)],
             version=fields.version(4),
         )
         fields.end()
         return message
+
+
+def _change(item: Value) -> Value:
+    parts = as_list(item, 3)
+    if len(parts) != 3:  # noqa: PLR2004 - aid, iid, value
+        raise Malformed("a change is [aid, iid, value]")
+    return [as_uint(parts[0]), as_uint(parts[1]), parts[2]]
 
 
 @dataclass(frozen=True, slots=True)

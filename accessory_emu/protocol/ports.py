@@ -110,6 +110,10 @@ class Engine(Protocol):
         """Tell which topic filters to be subscribed to; a changed set is subscribed in the next turn."""
         ...
 
+    def again(self) -> frozenset[str]:
+        """Tell which of the filters to subscribe anew in this turn, so that retained messages come again."""
+        ...
+
     def deadline(self) -> int | None:
         """Tell when `tick` is wanted (ms), or None."""
         ...

@@ -60,10 +60,10 @@ class Replay:
             raise Refused(Reason.REPLAYED, Rung.COUNTER, hint=hint, clause="AE-CMD-031")
         key.last = ctr
 
-    def keep(self, kid: KeyId, item: Kept) -> None:
-        """Keep an answer; the oldest of 17 goes."""
+    def keep(self, kid: KeyId, command: ObjectId, answer: bytes) -> None:
+        """Keep the answer to the command whose counter was used last; the oldest of 17 goes."""
         key = self._keys.setdefault(kid, _Key())
-        key.kept.append(item)
+        key.kept.append(Kept(key.last, command, answer))
         if len(key.kept) > limits.ANSWERS_KEPT:
             del key.kept[0]
             key.forgot = True

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from accessory_emu.protocol import crypto, limits
-from accessory_emu.protocol.encoding import Value, version_value
+from accessory_emu.protocol.encoding import Value
 from accessory_emu.protocol.envelope import Context, Envelope, GoodSignatures, Sealed, seal, verify
-from accessory_emu.protocol.errors import Malformed, NotPaired, Refused, UnknownKey
+from accessory_emu.protocol.errors import Hint, Malformed, NotPaired, Refused, UnknownKey
 from accessory_emu.protocol.identifiers import (
     AccessoryId,
     BootId,
@@ -156,7 +156,7 @@ def check_expiry(command: Command, proven: Proven, view: View, now: int) -> None
     if trusted is not None and not wrong:
         wrong = _expiry_fault(command.expires, trusted)
     if wrong:
-        hint: dict[int, Value] = {int(HintKey.WHICH): wrong}
+        hint: dict[int, Hint] = {int(HintKey.WHICH): wrong}
         if trusted is not None:
             hint[int(HintKey.TIME)] = trusted // _MS
         raise Refused(Reason.EXPIRED, Rung.EXPIRY, wrong, hint=hint, clause="AE-CMD-040")
@@ -194,8 +194,8 @@ def _privilege(command: Command) -> Privilege:
     return PRIVILEGE_OF_OP[Op(command.op)] if command.op in list(Op) else Privilege.VIEW
 
 
-def _version_hint(version: Version) -> Mapping[int, Value]:
-    return {int(HintKey.VERSION): version_value(version)}
+def _version_hint(version: Version) -> Mapping[int, Hint]:
+    return {int(HintKey.VERSION): (version.epoch, version.seq)}
 
 
 def respond(key: crypto.SigningKey, home: HomeId, response: Response) -> Sealed:

@@ -14,7 +14,7 @@ from accessory_emu.protocol.envelope import (
     verify,
 )
 from accessory_emu.protocol.errors import BadSignature, Malformed, Refused, UnknownKey
-from accessory_emu.protocol.identifiers import AccessoryId, BootId, GrantId, ObjectId, PublicKey
+from accessory_emu.protocol.identifiers import AccessoryId, BootId, GrantId, HomeId, ObjectId, PublicKey
 from accessory_emu.protocol.membership.checkpoint import Checkpoint, checkpoint_home
 from accessory_emu.protocol.membership.entry import Entry
 from accessory_emu.protocol.membership.log import Log
@@ -68,7 +68,7 @@ class Joining:
             raise BadSignature("no home to verify for") from error
         name = verify(envelope, paired, adopt.home, accessory)
         if adopt.boot != boot:
-            raise StaleAdoption(name)
+            raise StaleAdoption(name, adopt.home)
         return cls(adopt, name)
 
     def complete(self) -> bool:
@@ -96,10 +96,13 @@ class Joining:
             raise Refused(Reason.UNSUPPORTED_VERSION, Rung.PAYLOAD)
         signed_for, home = checkpoint_home(envelope, checkpoint)
         name = object_id(envelope, signed_for)
+        if self.log is not None and crypto.equal(name, self.adopt.checkpoint):
+            return self  # delivered twice: what came after it stays
         if home != self.adopt.home or not crypto.equal(name, self.adopt.checkpoint):
             raise Refused(Reason.CONFLICT, Rung.LOG, "another checkpoint", clause="AE-PAIR-043")
+        owner = checkpoint.owner if envelope.kid == crypto.key_id(checkpoint.owner) else b""
         try:
-            verify(envelope, checkpoint.owner, signed_for, memo=memo)
+            verify(envelope, owner, signed_for, memo=memo)
         except BadSignature:
             raise Refused(Reason.BAD_SIGNATURE, Rung.SIGNATURE, clause="AE-PAIR-043") from None
         if checkpoint.reigns:
@@ -124,6 +127,8 @@ class Joining:
         name = verify(envelope, self.log.sequencer, self.log.home, memo=memo)
         try:
             entry = Entry.decode(envelope.payload)
+            if entry.version <= self.log.version:
+                return self  # delivered twice
             self.log.check_entry(entry, envelope.kid)
         except Malformed as error:
             raise Refused(Reason.MALFORMED, Rung.PAYLOAD, error.detail) from error
@@ -131,7 +136,7 @@ class Joining:
             raise Refused(Reason.CONFLICT, Rung.LOG, error.detail, clause="AE-PAIR-043") from error
         log, verdicts = self.log.apply(entry, name, memo)
         refused = tuple((verdict.id, verdict.reason) for verdict in verdicts if verdict.reason)
-        joined = type(self)(self.adopt, self.id, log, self.checkpoint, envelope.raw, refused)
+        joined = type(self)(self.adopt, self.id, log, self.checkpoint, envelope.raw, self.refused + refused)
         return joined._overshot()  # noqa: SLF001 - of this very class
 
     def _overshot(self) -> Self:
@@ -150,6 +155,7 @@ class Joining:
 class StaleAdoption(Refused):
     """The adoption was made for another boot; `id` is the adopt message's object id."""
 
-    def __init__(self, name: ObjectId) -> None:
+    def __init__(self, name: ObjectId, home: HomeId) -> None:
         super().__init__(Reason.STALE_BOOT, Rung.BOOT, clause="AE-PAIR-042")
         self.id = name
+        self.home = home

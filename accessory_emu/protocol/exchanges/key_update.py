@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accessory_emu.protocol import crypto
+from accessory_emu.protocol import crypto, limits
 from accessory_emu.protocol.envelope import (
     Context,
     Envelope,
@@ -91,8 +91,8 @@ class RefusedObject(Refused):
 
 
 def make_ack(key: crypto.SigningKey, log: Log, refused: Sequence[tuple[GrantId, Reason]]) -> Sealed:
-    """Sign an ack as accessory: version, head, digest, and what had no effect (AE-LOG-060)."""
-    ack = Ack(log.version, log.head, log.digest(), tuple(refused))
+    """Sign an ack as accessory: version, head, digest, and the first 128 without effect (AE-LOG-060)."""
+    ack = Ack(log.version, log.head, log.digest(), tuple(refused[: limits.NAMED_IN_ACK]))
     return seal(key, Context.ACK, ack.encode(), log.home, AccessoryId(key.kid))
 
 

@@ -17,7 +17,7 @@ from accessory_emu.protocol.encoding import (
 )
 from accessory_emu.protocol.envelope import Context, Envelope, Sealed, object_id, seal
 from accessory_emu.protocol.errors import Malformed
-from accessory_emu.protocol.identifiers import NO_HOME, GrantId, HomeId, ObjectId, PublicKey, Version
+from accessory_emu.protocol.identifiers import FIRST, NO_HOME, GrantId, HomeId, ObjectId, PublicKey, Version
 from accessory_emu.protocol.membership.grant import Grant, NotUnderstood, owner_grant
 from accessory_emu.protocol.membership.privileges import Role
 from accessory_emu.protocol.membership.roster import Roster
@@ -127,7 +127,7 @@ def genesis(
     """Make the first checkpoint of a home; the home id is the first 8 bytes of its object id (AE-KEY-004)."""
     checkpoint = Checkpoint(
         home=None,
-        version=Version(0, 0),
+        version=FIRST,
         prev=None,
         time=time,
         grants=(owner_grant(owner.public),),
@@ -186,17 +186,21 @@ def _read_reign(item: Value) -> bytes:
 
 
 def _check(checkpoint: Checkpoint, keys: Sequence[bytes]) -> None:
-    """Refuse what no owner's tool writes (AE-LOG-049)."""
-    owners = checkpoint.owners()
-    if len(set(keys)) != len(keys):
-        raise Malformed("two grants for one key")
-    if len(owners) != 1 or owners[0].key != checkpoint.owner:
-        raise Malformed("not exactly one owner")
-    if checkpoint.version.seq != 0 or (checkpoint.home is None) != (checkpoint.version == Version(0, 0)):
-        raise Malformed("a checkpoint has seq 0, and only genesis names no home")
-    if (checkpoint.prev is None) != (checkpoint.home is None):
-        raise Malformed("only genesis is made from nothing")
-    if checkpoint.version.reign != len(checkpoint.reigns):
-        raise Malformed("another reign than the number of its reign changes")
-    if checkpoint.kind is SequencerKind.DEVICE and checkpoint.sequencer in keys:
-        raise Malformed("a device's sequencing key holds no grant")
+    """Refuse what no owner's tool writes (AE-LOG-048, AE-LOG-049)."""
+    version, genesis = checkpoint.version, checkpoint.home is None
+    by_device = checkpoint.kind is SequencerKind.DEVICE
+    named = (checkpoint.owner, checkpoint.sequencer, *checkpoint.recovery)
+    faults = (
+        (len(set(keys)) != len(keys), "two grants for one key"),
+        ([grant.key for grant in checkpoint.owners()] != [checkpoint.owner], "not exactly one owner"),
+        (version.seq != 0, "a checkpoint has seq 0"),
+        (genesis != (version == FIRST), "only genesis names no home, and it has the first version"),
+        (genesis != (checkpoint.prev is None), "only genesis is made from nothing"),
+        (version.reign != len(checkpoint.reigns), "another reign than the number of its reign changes"),
+        (by_device and checkpoint.sequencer in keys, "a device's sequencing key holds no grant"),
+        (checkpoint.sequencer == checkpoint.owner, "the owner's user key sequences nothing"),
+        (not all(map(crypto.admissible_key, named)), "a key that is not admissible"),
+    )
+    for wrong, detail in faults:
+        if wrong:
+            raise Malformed(detail)

@@ -54,6 +54,7 @@ class Freshness:
     _answered: bool = False  # any question of this connection
     _synced_until: int | None = None  # in sync, unless behind
     _last_in_sync: int | None = None
+    _lagging: bool = False  # from learning of a higher version until it is reached: in sync is suspended
     _known: Version | None = None  # the highest version that anybody proved
     _time: tuple[int, int] | None = None  # trusted ms, at this running ms
     _time_until: int = 0
@@ -78,13 +79,16 @@ class Freshness:
         self._stated = place.time
         if self.behind(place.version):
             return
+        self._lagging = False
         if not self.in_sync(place.version, now):
+            self._synced_until = None  # it ended while behind, and the moment that counts is when that began
             self._want(now)
 
     def new_epoch(self, place: Place, now: int) -> None:
         """A checkpoint was taken: nothing known of the old epoch counts (AE-SYN-012, AE-SYN-032)."""
         self._end_sync(now)
         self._asked.clear()
+        self._lagging = False
         self._time, self._known, self._stated = None, None, place.time
         self._pause = limits.ASK_FIRST_MS
         if self.linked_at is not None:
@@ -99,6 +103,8 @@ class Freshness:
         """A verified head, answer or entry above the own version: in sync ends until caught up."""
         if version <= own:
             return
+        if not self._lagging:
+            self._last_in_sync, self._lagging = self._last_moment(now), True
         if self._known is None or version > self._known:
             self._known = version
             self._want(now)
@@ -206,15 +212,21 @@ class Freshness:
         """Give the trusted time in ms, None while it is unknown (AE-SYN-032)."""
         if not self.policy.keeps_time or self._time is None or now >= self._time_until:
             return None
-        stated, at = self._time
-        return stated + now - at
+        return self._running(self._time, now)
 
     def stated_ms(self) -> int | None:
         """Give the newest time stated for the own version and head, for leases (AE-SYN-040)."""
         return None if self._stated is None else self._stated * _MS
 
+    @staticmethod
+    def _running(time: tuple[int, int], now: int) -> int:
+        """Run a stated time on, at most to the last second that has 64 bits: whatever is stated fits a hint."""
+        stated, at = time
+        return min(stated + now - at, limits.UINT64_MAX * _MS)
+
     def _last_moment(self, now: int) -> int:
-        running = [] if self._synced_until is None else [min(now, self._synced_until)]
+        counts = self._synced_until is not None and not self._lagging
+        running = [min(now, self._synced_until or now)] if counts else []
         return max([self.started, self._last_in_sync or self.started, *running])
 
     def _end_sync(self, now: int) -> None:
@@ -222,6 +234,6 @@ class Freshness:
         self._synced_until = None
 
     def _set_time(self, stated: int, now: int) -> None:
-        known = self.trusted_time(now)
-        self._time = (max(stated * _MS, known or 0), now)
+        known = 0 if self._time is None else self._running(self._time, now)  # lapsed or not: it never falls
+        self._time = (max(stated * _MS, known), now)
         self._time_until = now + limits.TIME_TRUSTED_MS

@@ -14,7 +14,7 @@ from accessory_emu.protocol.encoding import (
 )
 from accessory_emu.protocol.errors import Malformed
 from accessory_emu.protocol.identifiers import FIRST, GrantId, KeyId, PublicKey, Version
-from accessory_emu.protocol.membership.privileges import EVERYTHING, Edit, Privilege, Role, Scope
+from accessory_emu.protocol.membership.privileges import EVERYTHING, Edit, Enforcer, Privilege, Role, Scope
 
 _ALL_EDITS: Final = Edit.PEOPLE | Edit.ACCESSORIES | Edit.SCENES
 
@@ -33,7 +33,10 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a grant gives; `window` is (after, before) in unix seconds, `lease` in seconds (AE-LOG-024)."""
+    """What a grant gives; `window` is (after, before) in unix seconds, `lease` in seconds (AE-LOG-024).
+
+    `enforced_by` is for limits that an accessory cannot check; what it can check it checks anyway.
+    """
 
     role: Role
     privilege: Privilege
@@ -42,6 +45,7 @@ class Terms:
     ceiling: Ceiling | None = None
     window: tuple[int, int] | None = None
     lease: int | None = None
+    enforced_by: Enforcer = Enforcer.ACCESSORY
 
     def value(self) -> Value:
         """Give the map that goes over the wire."""
@@ -54,6 +58,8 @@ class Terms:
             fields[6] = list(self.window)
         if self.lease is not None:
             fields[7] = self.lease
+        if self.enforced_by:
+            fields[8] = int(self.enforced_by)
         return fields
 
     def digest(self) -> bytes:
@@ -90,6 +96,7 @@ class Terms:
             ceiling=None if (found := fields.maybe(5, fields.value)) is None else _read_ceiling(found),
             window=None if (found := fields.maybe(6, fields.value)) is None else _read_window(found),
             lease=fields.maybe(7, fields.uint),
+            enforced_by=Enforcer(fields.maybe(8, fields.uint) or 0),
         )
         fields.end()
         return terms

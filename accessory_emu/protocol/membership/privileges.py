@@ -38,6 +38,13 @@ class Edit(IntFlag):
     SCENES = 4
 
 
+class Enforcer(IntEnum):
+    """Who enforces the limits of a grant that an accessory cannot check (AE-LOG-025)."""
+
+    ACCESSORY = 0
+    HUB = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which accessories: `accessories` None means everything, an empty set means nothing (AE-LOG-023)."""
@@ -68,7 +75,7 @@ class Scope:
         """Read a scope. Raises Malformed."""
         if value is True:
             return cls(None)
-        ids = [AccessoryId(as_bytes(item, limits.ID_SIZE)) for item in as_list(value)]
+        ids = [AccessoryId(as_bytes(item, limits.ID_SIZE)) for item in as_list(value, limits.SCOPE_IDS)]
         return cls(frozenset(ids))
 
 

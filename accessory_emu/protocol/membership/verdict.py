@@ -11,6 +11,7 @@ from accessory_emu.protocol.identifiers import GrantId, HomeId, KeyId, PublicKey
 from accessory_emu.protocol.membership.acceptance import Acceptance, root_of
 from accessory_emu.protocol.membership.allowlist import Allowlist
 from accessory_emu.protocol.membership.authority import may_ask
+from accessory_emu.protocol.membership.checkpoint import SequencerKind
 from accessory_emu.protocol.membership.grant import Grant, NotUnderstood, Terms, terms_digest
 from accessory_emu.protocol.membership.privileges import Role
 from accessory_emu.protocol.membership.request import Request, RequestOp, request_id, unreadable_id
@@ -67,6 +68,7 @@ class Judge:
         sequencer: the active sequencer, whose grant no entry ends.
         room: how many grants fit.
         memo: good signatures remembered by the process.
+        kind: of the active sequencer; a hub's key may be added as a hub, a device's key never.
     """
 
     home: HomeId
@@ -76,6 +78,7 @@ class Judge:
     sequencer: PublicKey
     room: int
     memo: GoodSignatures | None = None
+    kind: SequencerKind = SequencerKind.HUB
 
     def apply(
         self, raw: bytes, allowlist: Allowlist, tombstones: Tombstones
@@ -194,8 +197,14 @@ def _no_conflict(judge: Judge, case: _Case) -> None:
         held = case.allowlist.find(kid)
         if held is not None and held.key != request.key:
             raise Skipped(Reason.CONFLICT)
-        if kid == crypto.key_id(judge.sequencer) and held is None:
+        if kid == crypto.key_id(judge.sequencer) and held is None and not _joins_as_hub(judge, case):
             raise Skipped(Reason.CONFLICT)
+
+
+def _joins_as_hub(judge: Judge, case: _Case) -> bool:
+    """A sequencing hub gets its grant by an entry like everybody; a device's sequencing key holds none."""
+    is_hub = case.terms is not None and case.terms.role is Role.HUB
+    return is_hub and judge.kind is SequencerKind.HUB and case.request.key == judge.sequencer
 
 
 def _no_member(_: Judge, case: _Case) -> None:
