@@ -39,6 +39,7 @@ class Sticker:
     code: str = CODE
 
     def verifier(self, salt: bytes) -> bytes:
+        """Give the verifier."""
         return verifier_of(self.code, salt)
 
 
@@ -73,7 +74,7 @@ class Node:
             self.store = self.store.survivors()
         else:
             self.link.close()
-            self.store.flush()
+            self.store.apply(())
         self.start()
 
     def pump(self) -> bool:
@@ -107,6 +108,7 @@ class Node:
 
     @property
     def verdicts(self) -> list[Event]:
+        """The verdict events so far."""
         return [event for event in self.events if event.name == "verdict"]
 
     def _turn(self, verb: Callable[[], None] | None) -> None:
@@ -142,11 +144,13 @@ class AccessoryNode(Node):
 
     @property
     def accessory(self) -> AccessoryEngine:
+        """The engine, as what it is."""
         assert isinstance(self.engine, AccessoryEngine)
         return self.engine
 
     @property
     def id(self) -> AccessoryId:
+        """The accessory's id."""
         return self.accessory.id
 
     def inbox(self, payload: bytes, *, retained: bool = False) -> Event:
@@ -182,6 +186,7 @@ class World:
 
     @property
     def now(self) -> int:
+        """The time, in ms."""
         return self.clock.now()
 
     def accessory(self, name: str, kind: str = "light", **config: object) -> AccessoryNode:
@@ -210,7 +215,8 @@ class World:
     def settle(self) -> None:
         """Pump, one delivery a node and round, until nothing moves."""
         for _ in range(ROUNDS):
-            if not any([node.pump() for node in self.nodes.values()]):
+            moved = [node.pump() for node in self.nodes.values()]
+            if True not in moved:
                 return
         raise AssertionError("the world does not come to rest")
 

@@ -31,7 +31,7 @@ class Label(Protocol):
     """The sticker: the one place that knows the setup code; the accessory keeps salt and verifier only."""
 
     def verifier(self, salt: bytes) -> bytes:
-        """Give the SRP verifier of the setup code for a salt (AE-PAIR-012)."""
+        """Give the SRP verifier of the setup code for a salt (AE-PAIR-053)."""
         ...
 
 
@@ -63,7 +63,7 @@ class DeviceConfig:
 
 
 class Standing(Enum):
-    """Where an accessory stands; damage is never taken for "unpaired" (AE-PAIR-050)."""
+    """Where an accessory stands; damage is never taken for "unpaired" (AE-PAIR-072)."""
 
     UNPAIRED = "unpaired"
     PAIRED = "paired"

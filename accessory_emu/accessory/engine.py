@@ -96,7 +96,7 @@ class AccessoryEngine:
         self._close(now)
 
     def factory_reset(self, now: int) -> None:
-        """Do what a person does with the reset button (AE-PAIR-051)."""
+        """Do what a person does with the reset button (AE-PAIR-070)."""
         lifecycle.factory_reset(self._device, self._turn, now)
         self._close(now)
 

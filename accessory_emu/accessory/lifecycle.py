@@ -29,7 +29,7 @@ _LIVES = {
 
 
 def found(supplies: Supplies) -> Founding:
-    """Make a new key, a new setup salt and its verifier: first start, or factory reset (AE-PAIR-051)."""
+    """Make a new key, a new setup salt and its verifier: first start, or factory reset (AE-PAIR-070)."""
     random = supplies.random
     key, salt = SigningKey(random.bytes(limits.KEY_SIZE)), random.bytes(SALT_SIZE)
     return Founding(key, salt, supplies.label.verifier(salt))
@@ -116,7 +116,7 @@ def moved(device: Device, turn: Turn, member: Membership, *, checkpoint: bool) -
 
 
 def joined(device: Device, turn: Turn, member: Membership, now: int) -> None:
-    """Join a home: from here on authority is the log alone (AE-PAIR-045)."""
+    """Join a home: from here on authority is the log alone (AE-PAIR-048)."""
     device.joining, device.paired = None, None
     keep_pairing(turn, 0, None)
     moved(device, turn, member, checkpoint=True)
@@ -129,14 +129,14 @@ def note_synced(turn: Turn) -> None:
 
 
 def unpair(device: Device, turn: Turn) -> None:
-    """Erase a pairing that no adoption followed (AE-PAIR-046)."""
+    """Erase a pairing that no adoption followed (AE-PAIR-045)."""
     device.paired, device.joining = None, None
     keep_pairing(turn, device.tries, None)
     announce(device, turn)
 
 
 def factory_reset(device: Device, turn: Turn, now: int) -> None:
-    """Forget everything in one transaction: new key and id, new salt, empty store (AE-PAIR-051)."""
+    """Forget everything in one transaction: new key and id, new salt, empty store (AE-PAIR-070)."""
     old = device.id
     topics, home = device.config.topics, device.member.log.home if device.member else None
     founding = found(device.supplies)

@@ -10,7 +10,7 @@ from accessory_emu.accessory.lifecycle import factory_reset
 from accessory_emu.accessory.model import reason_of
 from accessory_emu.accessory.turn import Outcome, Ruling, Turn
 from accessory_emu.protocol import limits
-from accessory_emu.protocol.encoding import Value, as_list, as_uint, version_value
+from accessory_emu.protocol.encoding import Value, as_list, as_uint, encode, version_value
 from accessory_emu.protocol.envelope import Context, Envelope, seal
 from accessory_emu.protocol.errors import Malformed, Refused
 from accessory_emu.protocol.exchanges.command import Accepted, Duplicate, Proven, judge, prove, respond
@@ -18,6 +18,7 @@ from accessory_emu.protocol.membership.privileges import Role
 from accessory_emu.protocol.messages import Op, Response, StateEvent
 from accessory_emu.protocol.reasons import Reason, Rung
 
+_LIST_FRAME: Final = 512  # what a page of `list` needs besides the grants, with room to spare
 _AFTER_COUNTER: Final = (Rung.LOG, Rung.SYNC, Rung.EXPIRY, Rung.RIGHTS)
 
 
@@ -136,7 +137,13 @@ def _list(_device: Device, _turn: Turn, accepted: Accepted, _now: int) -> Done:
     first = as_uint(args[0]) if args else 0
     log = accepted.proven.log
     grants = log.allowlist.ordered()
-    page: list[Value] = [grant.value() for grant in grants[first : first + limits.LIST_PAGE]]
+    page, room = list[Value](), limits.MESSAGE_SIZE - _LIST_FRAME
+    for grant in grants[first : first + limits.LIST_PAGE]:
+        encoded = encode(grant.value())
+        room -= len(encoded) + 3
+        if room < 0:
+            break
+        page.append(encoded)
     results: dict[int, Value] = {
         1: version_value(log.version),
         2: log.head,

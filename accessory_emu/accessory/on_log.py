@@ -71,7 +71,7 @@ def _keep_future(device: Device, turn: Turn, version: Version, raw: bytes, now: 
 
 
 def fill_gap(device: Device, turn: Turn, now: int) -> None:
-    """Subscribe to the log again while a gap remains, at most every 30 s (AE-SYN-016)."""
+    """Subscribe to the log again while a gap remains, at most every 30 s (AE-SYN-017)."""
     last = device.resubscribed_at
     if device.member is None or (last is not None and now < last + limits.RESUBSCRIBE_GAP_MS):
         return
@@ -136,7 +136,7 @@ def on_head(device: Device, turn: Turn, member: Membership, envelope: Envelope, 
 
 
 def on_answer(device: Device, turn: Turn, member: Membership, envelope: Envelope, now: int) -> Ruling:
-    """Take the sequencer's answer to an own question; hand back what it has lost (AE-SYN-010, AE-SYN-017)."""
+    """Take the sequencer's answer to an own question; hand back what it has lost (AE-SYN-010, AE-SYN-018)."""
     answer = read_answer(envelope, member.log, device.id)
     first = not device.freshness.synced_once
     try:

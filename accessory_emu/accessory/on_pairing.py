@@ -87,7 +87,7 @@ def on_joining(device: Device, turn: Turn, joining: Joining, envelope: Envelope,
 
 
 def _answer(device: Device, turn: Turn, name: ObjectId, home: HomeId, reason: Reason) -> None:
-    """Answer a failed adoption to the paired key, naming the adopt message (AE-PAIR-047)."""
+    """Answer a failed adoption to the paired key, naming it (AE-PAIR-042, AE-PAIR-043)."""
     if device.paired is None:
         return
     response = Response(device.boot, name[: limits.GRANT_ID_SIZE], reason, Version(0, 0))

@@ -2,7 +2,7 @@
 
 Rows: identity (key, salt, verifier), pairing (tries, paired key), log (the fold), checkpoint and entry (bytes
 as they came), synced (a mark), values (characteristics). A row that does not read back is damage
-(AE-PAIR-050).
+(AE-PAIR-072).
 """
 
 from collections.abc import Mapping

@@ -57,7 +57,7 @@ class Fleet:
     `troubles` maps the names of accessories that had to be given up to what happened.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         units: Sequence[Unit],
         *,

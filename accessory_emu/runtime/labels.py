@@ -62,9 +62,7 @@ class Labelled(Protocol):
         ...
 
 
-def stickers(
-    items: Sequence[Labelled], known: Mapping[str, Sticker], random: Random
-) -> dict[str, Sticker]:
+def stickers(items: Sequence[Labelled], known: Mapping[str, Sticker], random: Random) -> dict[str, Sticker]:
     """Give every accessory its sticker: from the file, else the one it has, else a new one."""
     made: dict[str, Sticker] = {}
     for item in items:
