@@ -99,14 +99,8 @@ class Hand:
         """Sign a request that adds a person."""
         author = author or self.owner
         acceptance = fields.pop("acceptance", None) or self.acceptance(person, author, terms).raw
-        return self.request(
-            author,
-            RequestOp.ADD,
-            key=person.public,
-            acceptance=acceptance,
-            terms=terms.value(),
-            **fields,
-        )
+        honest = {"key": person.public, "acceptance": acceptance, "terms": terms.value()}
+        return self.request(author, RequestOp.ADD, **{**honest, **fields})
 
     def remove(self, person: SigningKey, author: SigningKey | None = None, **fields: object) -> bytes:
         """Sign a request that removes a person."""
