@@ -3,8 +3,9 @@
 from typing import Final
 
 from accessory_emu.transports import bounds, packet_grammar, packets
-from accessory_emu.transports.packet_values import Packet, PacketError, Version
+from accessory_emu.transports.packet_values import MqttReason, Packet, PacketError, Version
 
+_CONNECT: Final = 0x10  # the first byte of a connection: who speaks no MQTT is not waited for
 _COMPACT_AT: Final = 65_536  # read bytes that are kept before the buffer is moved up
 
 
@@ -49,6 +50,8 @@ class PacketReader:
             raise
 
     def _frame(self) -> bytes | None:
+        if self.version is None and len(self._data) > self._start and self._data[self._start] != _CONNECT:
+            raise PacketError("the first packet is CONNECT", MqttReason.PROTOCOL_ERROR)
         if self._size is None:
             self._size = packet_grammar.frame_size(self._data, self._start, self._max_size)
         if self._size is None or len(self._data) < self._start + self._size:
