@@ -34,6 +34,9 @@ BREACHES = {
     "one-crypto": ("accessory_emu/pairing/srp.py", "import nacl.utils"),
     "one-cbor": ("accessory_emu/storage/sqlite.py", "import cbor2"),
     "one-clock": ("accessory_emu/runtime/fleet.py", "import time"),
+    "one-mqtt": ("accessory_emu/runtime/fleet.py", "import aiomqtt"),
+    "one-terminal": ("accessory_emu/runtime/labels.py", "import typer"),
+    "one-painter": ("controllers/home.py", "import rich.table"),
     "one-models": ("controllers/results.py", "import pydantic"),
 }
 
