@@ -99,7 +99,8 @@ class Hand:
         """Sign a request that adds a person."""
         author = author or self.owner
         acceptance = fields.pop("acceptance", None) or self.acceptance(person, author, terms).raw
-        honest = {"key": person.public, "acceptance": acceptance, "terms": terms.value()}
+        honest = {"key": person.public, "acceptance": acceptance}
+        honest["terms"] = fields.pop("terms_raw", None) or terms.value()
         return self.request(author, RequestOp.ADD, **{**honest, **fields})
 
     def remove(self, person: SigningKey, author: SigningKey | None = None, **fields: object) -> bytes:

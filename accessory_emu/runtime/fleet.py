@@ -70,17 +70,17 @@ class Fleet:
         self._store, self._observer = store, observer
         self.troubles: dict[str, str] = {}
         self._failed: asyncio.Future[StoreError] | None = None
-        memo = GoodSignatures()
-        self._running = {
-            unit.name: self._make(unit, Supplies(random, unit.label, memo), clock, connect) for unit in units
-        }
+        self._clock, self._random, self._connect = clock, random, connect
+        self._memo = GoodSignatures()
+        self._running = {unit.name: self._make(unit) for unit in units}
 
-    def _make(self, unit: Unit, supplies: Supplies, clock: Clock, connect: Connect) -> _Running:
+    def _make(self, unit: Unit) -> _Running:
+        supplies, clock = Supplies(self._random, unit.label, self._memo), self._clock
         prefix = f"{unit.name}/"
         rows = {key.removeprefix(prefix): row for key, row in self._store.load(prefix).items()}
         engine = AccessoryEngine(unit.config, supplies, rows, clock.now())
         will = Parcel(unit.config.topics.available(engine.id), OFFLINE, retain=True)
-        transport = connect(f"ae-{engine.id.hex()}", will)
+        transport = self._connect(f"ae-{engine.id.hex()}", will)
 
         def report(event: Event, now: int) -> None:
             self._observer.record(unit.name, engine.id.hex(), event, now)
@@ -109,6 +109,14 @@ class Fleet:
         for running in self._running.values():
             await running.driver.start()
             running.task = asyncio.create_task(self._pump(running), name=running.unit.name)
+
+    async def restart(self, name: str) -> None:
+        """Stop one accessory, if it runs, and start it again from its rows. Raises StoreError."""
+        await self.stop(name)
+        running = self._make(self._running[name].unit)
+        self._running[name] = running
+        await running.driver.start()
+        running.task = asyncio.create_task(self._pump(running), name=name)
 
     async def failed(self) -> StoreError:
         """Wait until the store fails; then nothing more may be promised, and the process must stop."""
