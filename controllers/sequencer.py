@@ -72,6 +72,7 @@ class Sequencer(Follower):
         self.view = view
         self.key = key
         self.post = Post.LOOKING
+        self.answered = 0  # questions of accessories
         self._answers = Answers(rows)
         self._retained = Retained()
         self._signed = _signed_head(rows)  # the newest head that left, or was about to
@@ -272,6 +273,7 @@ class Sequencer(Follower):
         statement = Statement(log.version, log.head, self._time(now), question.nonce)
         sealed = sync.answer(self.key, log.home, accessory, statement)
         self.send(self.topics.inbox(accessory), sealed.raw)
+        self.answered += 1
         self._carry(accessory, question.version, now)
 
     def _watch(self, accessory: AccessoryId, now: int) -> None:

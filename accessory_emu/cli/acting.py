@@ -180,20 +180,15 @@ async def acting(scene: Scene, name: str | None, *, found: bool = False) -> Asyn
     async with AsyncExitStack() as stack:
         own = SqliteStore(scene.state / "controllers" / f"{who}.sqlite")
         stack.push_async_callback(own.close)
-        rows = _rows(own, _PERSON)
         is_owner = scene.founded.owner == who if scene.founded else found
         sequencing = _open_sequencer(scene.state) if is_owner else None
         if sequencing is not None:
             stack.push_async_callback(sequencing.close)
+        parts = identity, topics, random, _rows(own, _PERSON)
         trust = scene.founded.trust if scene.founded else None
-        member = (
-            Owner(identity, topics, random, rows, None)
-            if is_owner
-            else Member(identity, topics, random, rows, trust)
-        )
+        member = Owner(*parts) if is_owner else Member(*parts, trust)
         transport = connect(scene.broker, f"ae-{identity.kid.hex()}-{SystemRandom().bytes(2).hex()}", None)
-        clock = SystemClock()
-        client = Client(transport=transport, store=JoinedStore(own, sequencing), clock=clock)
+        client = Client(transport=transport, store=JoinedStore(own, sequencing), clock=SystemClock())
         await stack.enter_async_context(client)
         await client.add(_PERSON, member)
         session = Session(scene, client, member, None)
@@ -201,14 +196,16 @@ async def acting(scene: Scene, name: str | None, *, found: bool = False) -> Asyn
             sequencer, founded = await _sequence(session, sequencing, topics, random)
             session = replace(session, sequencer=sequencer, scene=replace(scene, founded=founded))
         if not await client.until(lambda: member.up, _CONNECT_MS):
-            cure = "start the emulator or the MQTT broker, or name another with --broker"
-            raise Problem(
-                "broker_unreachable", f"no MQTT broker answers at {scene.broker.url}", cure, Exit.NOBODY
-            )
+            raise _unreachable(scene.broker.url)
         await client.ready(member, _READY_MS)
         yield session
         if session.sequencer is not None:
             await client.settle(member)
+
+
+def _unreachable(url: str) -> Problem:
+    cure = "start the emulator or the MQTT broker, or name another with --broker"
+    return Problem("broker_unreachable", f"no MQTT broker answers at {url}", cure, Exit.NOBODY)
 
 
 def _open_sequencer(state: Path) -> SqliteStore | None:

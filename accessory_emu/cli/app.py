@@ -16,7 +16,7 @@ from accessory_emu.cli.options import Common, describe, inherit
 from accessory_emu.cli.output import Exit, Problem, show_problem, tell, write
 from accessory_emu.cli.version import VERSION_LINE
 
-_CLICK: Final = typer.BadParameter.__mro__[2]  # ClickException, wherever typer keeps it
+_CLICK: Final[type[Exception]] = typer.BadParameter.__mro__[2]  # ClickException, wherever typer keeps it
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it by position

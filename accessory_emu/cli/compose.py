@@ -18,8 +18,9 @@ from accessory_emu.runtime.fleet import Unit
 from accessory_emu.runtime.labels import Sticker
 from accessory_emu.transports import broker as embedded
 from accessory_emu.transports.base import Transport
+from accessory_emu.transports.broker_address import BrokerAddress
 from accessory_emu.transports.broker_config import BrokerConfig
-from accessory_emu.transports.mqtt import Address, MqttTransport
+from accessory_emu.transports.mqtt import MqttTransport
 
 
 def dice(seed: int | None) -> Random:
@@ -123,7 +124,7 @@ def connect(broker: ExternalBroker, client_id: str, will: Parcel | None) -> Tran
         FileErrors: its password cannot be read.
     """
     where = broker.address
-    address = Address(
+    address = BrokerAddress(
         host=where.host,
         port=where.port,
         protocol=broker.protocol,
@@ -132,4 +133,4 @@ def connect(broker: ExternalBroker, client_id: str, will: Parcel | None) -> Tran
         tls=where.tls,
         ca=broker.tls.ca if broker.tls else None,
     )
-    return MqttTransport(address, client_id, SystemRandom(), will)
+    return MqttTransport(address, client_id, SystemRandom(), will=will)

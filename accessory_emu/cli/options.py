@@ -133,7 +133,7 @@ def begin(ctx: typer.Context, given: O, verb: Callable[[O], int]) -> int:
 
 
 def describe(command: Callable[..., int], options: type[Common], **more: tuple[Any, object]) -> None:
-    """Give a function the signature that the fields of a dataclass make; its own come before the global ones."""
+    """Give a function the signature that the fields of a dataclass make; global options come last."""
     hints = get_type_hints(options, include_extras=True)
     common = {each.name for each in fields(Common)}
     ordered = sorted(fields(options), key=lambda each: each.name in common)

@@ -26,11 +26,28 @@ class Exit(IntEnum):
 
 
 class Problem(Exception):
-    """What keeps a command from being done: one line says what is wrong, the next what to do."""
+    """What keeps a command from being done: one line says what is wrong, the next what to do.
 
-    def __init__(self, code: str, message: str, cure: str, exit_code: Exit) -> None:
+    `document` stands in place of the usual error document where a schema of its own says more.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        cure: str,
+        exit_code: Exit,
+        document: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.cure, self.exit = code, message, cure, exit_code
+        self.document: Mapping[str, object] = document or {
+            "schema": ERROR_SCHEMA,
+            "code": code,
+            "message": message,
+            "cure": cure,
+            "exit": int(exit_code),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +96,7 @@ def tell(line: str) -> None:
 def show_problem(problem: Problem, *, as_json: bool) -> Exit:
     """Show a problem; gives its exit code."""
     if as_json:
-        write(
-            json.dumps(
-                {
-                    "schema": ERROR_SCHEMA,
-                    "code": problem.code,
-                    "message": problem.message,
-                    "cure": problem.cure,
-                    "exit": int(problem.exit),
-                },
-                ensure_ascii=False,
-            )
-        )
+        write(json.dumps(problem.document, ensure_ascii=False))
         return problem.exit
     tell(problem.message)
     if problem.cure:

@@ -111,9 +111,8 @@ class RunFile:
             return None
         try:
             found: dict[str, Any] = json.loads(text)
-            if found.pop("schema") != _RUN_SCHEMA:
-                raise ValueError("another schema")
-            return cls(**found)
+            known = found.pop("schema") == _RUN_SCHEMA
+            return cls(**(found if known else {}))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise StoreError(f"{path}: is no run file; cure: stop the emulator and delete it") from None
 

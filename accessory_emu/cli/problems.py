@@ -10,18 +10,17 @@ from controllers.errors import Code, ControllerError
 _JUDGED = {Code.OWNERSHIP_FAILURE, Code.USER_MANAGEMENT_FAILED, Code.INVITE_EXPIRED}
 
 
-def of_rooms(error: Exception) -> Problem | None:
+def of_rooms(error: Exception) -> Problem | None:  # noqa: PLR0911 - a table, a line each
     """Give the problem that an exception stands for; None for one that is a bug of ours."""
     match error:
         case FileErrors():
-            return Problem("file_errors", str(error), "", Exit.FILE)
+            return Problem("file_errors", str(error), "", Exit.FILE, _errors(error))
         case StoreLocked():
             return _split("store_locked", str(error), Exit.NOBODY)
         case StoreError():
             return _split("store_error", str(error), Exit.INTERNAL)
         case PortInUse():
-            cure = f"use --port 0 for a free port, or --broker mqtt://127.0.0.1:{error.port} to use the MQTT broker that is running there"
-            return Problem("port_in_use", f"port {error.port} is in use", cure, Exit.NOBODY)
+            return Problem("port_in_use", f"port {error.port} is in use", _port_cure(error.port), Exit.NOBODY)
         case CannotListen():
             return Problem("cannot_listen", str(error), "choose an address of this machine", Exit.NOBODY)
         case ControllerError():
@@ -31,6 +30,25 @@ def of_rooms(error: Exception) -> Problem | None:
             return Problem("bad_value", str(error), "look at the label again: 203-45-171", Exit.USAGE)
         case _:
             return None
+
+
+def _errors(errors: FileErrors) -> dict[str, object]:
+    found = [
+        {
+            "file": each.file,
+            "line": each.line,
+            "path": each.path,
+            "message": each.message,
+            "suggestion": each.suggestion,
+        }
+        for each in errors.errors
+    ]
+    return {"schema": "accessory-emu.file-errors/1", "errors": found}
+
+
+def _port_cure(port: int) -> str:
+    there = f"--broker mqtt://127.0.0.1:{port}"
+    return f"use --port 0 for a free port, or {there} to use the MQTT broker that is running there"
 
 
 def _split(code: str, text: str, exit_code: Exit) -> Problem:

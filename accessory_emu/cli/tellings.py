@@ -1,4 +1,4 @@
-"""What `ctl` found, as documents, lines and exit codes: each made by one function, so they cannot disagree."""
+"""What `ctl` found: document, lines and exit code are made by one function, so they cannot disagree."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -76,7 +76,7 @@ def _silent(scene: Scene, act: Act, name: str, document: dict[str, object], code
     lines = []
     match act.outcome:
         case Silent(waited):
-            outcome, seconds = "silent", waited / 1000
+            outcome, seconds = "silent", round(waited / 1000, 1)
             text = (
                 f"no answer within {seconds:g} s: an accessory never answers a sender it cannot authenticate"
             )
@@ -91,8 +91,9 @@ def _silent(scene: Scene, act: Act, name: str, document: dict[str, object], code
         trace = {"n": found.n, "verdict": found.verdict, "check": found.check, "reason": found.reason}
         lines.append(f'trace      {name}, check "{found.check}": {found.reason}')
     cure = code.cure
-    if found is not None and found.reason in reasons():
-        cure = reasons()[found.reason].cure
+    known = reasons().get(found.reason or "") if found is not None else None
+    if known is not None:
+        cure = known.cure
     lines.append(f"cure: {cure}")
     document |= {"outcome": outcome, "trace": trace}
     return Result(document, lines, Exit.NOBODY)

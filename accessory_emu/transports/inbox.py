@@ -14,13 +14,13 @@ class Inbox:
     A link that came up after it was lost is kept as these two, however often it flapped meanwhile: so the
     links are bounded too, and the reader learns each time that something may be missing.
 
-    Spec: AE-MQ-030.
+    Spec: AE-MQ-013, AE-MQ-030.
     """
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
             raise ValueError("an inbox takes at least one delivery")
-        self._limit = limit
+        self.limit = limit
         self._items: deque[Delivery | Link] = deque()
         self._deliveries = 0
         self.dropped = 0
@@ -37,7 +37,7 @@ class Inbox:
         if isinstance(item, Link):
             self._put_link(item)
         else:
-            if self._deliveries == self._limit:
+            if self._deliveries == self.limit:
                 self._drop_oldest()
             self._items.append(item)
             self._deliveries += 1

@@ -212,7 +212,7 @@ def _model(scene: "Scene", name: str, given: str | None) -> "Accessory":
 
     types = scene.running.types if scene.running else {}
     word = given or types.get(name) or types.get(_local_name(scene, name))
-    if word not in TYPES:
+    if word is None or word not in TYPES:
         cure = f"add --type, one of {', '.join(TYPES)}"
         raise Problem("usage", f"the type of {name} is not known", cure, Exit.USAGE)
     return TYPES[word].accessory
@@ -356,7 +356,7 @@ def list_(options: ListOptions) -> int:
         from accessory_emu.cli.places import read_people
         from accessory_emu.cli.tellings import listed
 
-        await session.client.settle(session.member, _HEARD_MS)
+        await _heard(session)
         return listed(session, options.of, read_people(session.scene.state))
 
     return _do(options, verb)
@@ -379,10 +379,20 @@ def status(options: StatusOptions) -> int:
         from accessory_emu.cli import tellings
 
         only = session.scene.accessory(options.accessory) if options.accessory else None
+        await _heard(session)
         await session.client.settle(session.member)
         return tellings.status(session, only, strict=options.strict)
 
     return _do(options, verb)
+
+
+async def _heard(session: "Session") -> None:
+    """Wait a moment for the announcements of the enrolled accessories, which the MQTT broker retains."""
+    view = session.member.view
+    if view is not None:
+        await session.client.until(
+            lambda: all(view.heard(each) is not None for each in view.roster.keys), _HEARD_MS
+        )
 
 
 @ctl.command()
