@@ -123,14 +123,11 @@ def connect(broker: ExternalBroker, client_id: str, will: Parcel | None) -> Tran
     Raises:
         FileErrors: its password cannot be read.
     """
-    where = broker.address
-    address = BrokerAddress(
-        host=where.host,
-        port=where.port,
-        protocol=broker.protocol,
+    address = BrokerAddress.parse(
+        broker.url,
         username=broker.username,
         password=broker.password.read(Path(), os.environ) if broker.password else None,
-        tls=where.tls,
         ca=broker.tls.ca if broker.tls else None,
+        protocol=broker.protocol,
     )
     return MqttTransport(address, client_id, SystemRandom(), will=will)
