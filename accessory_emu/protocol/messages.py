@@ -139,8 +139,8 @@ class Response:
         """Read a payload."""
         fields = Fields(decode(payload, floats=True))
         hint = fields.maybe(6, fields.value)
-        if hint is not None and not isinstance(hint, Mapping):
-            raise Malformed("the hint is no map")
+        if hint is not None and (not isinstance(hint, Mapping) or not hint):
+            raise Malformed("the hint is no map, or empty")
         message = cls(
             boot=BootId(fields.octets(1, limits.ID_SIZE)),
             to=fields.octets(2, limits.GRANT_ID_SIZE),
@@ -349,10 +349,14 @@ def _refused(item: Value) -> tuple[GrantId, Reason]:
     pair = as_list(item, 2)
     if len(pair) != 2:  # noqa: PLR2004 - a pair
         raise Malformed("a refused request is [id, reason]")
-    reason = read_reason(as_uint(pair[1]))
+    return GrantId(as_bytes(pair[0], limits.GRANT_ID_SIZE)), _some_reason(as_uint(pair[1]))
+
+
+def _some_reason(number: int) -> Reason:
+    reason = read_reason(number)
     if reason is None:
-        raise Malformed("a refused request has a reason")
-    return GrantId(as_bytes(pair[0], limits.GRANT_ID_SIZE)), reason
+        raise Malformed("what is refused has a reason")
+    return reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,7 +453,7 @@ class HubResponse:
         message = cls(
             request=GrantId(fields.octets(1, limits.GRANT_ID_SIZE)),
             status=HubStatus(fields.uint(2, len(HubStatus) - 1)),
-            reason=read_reason(fields.maybe(3, fields.uint) or 0),
+            reason=None if (number := fields.maybe(3, fields.uint)) is None else _some_reason(number),
             version=fields.maybe(4, fields.version),
             time=fields.uint(5),
         )
