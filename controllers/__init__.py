@@ -1,4 +1,4 @@
-"""The public names of the controllers' side: owner, members, the sequencer, and the client that pumps them."""
+"""The public names of the controllers' side: owner, members, sequencer, and the client that pumps them."""
 
 from controllers.asking import Wish
 from controllers.attempt import Accepted, Act, BadReply, Manner, NotSent, Outcome, Refused, Silent

@@ -322,6 +322,7 @@ class Record:
         log, _ = Log.start(found.checkpoint, found.id, self.home, limits.VIEW_GRANTS)
         base = home_rows.decode_base(rows.get(home_rows.BASE, b""))
         log = replace(log, allowlist=base.allowlist, tombstones=base.tombstones)
+        self._check_floor(log)
         kept = rows.get(home_rows.ROSTER)
         self._stand_on(found, log, [] if kept is None else [_roster(kept, found.checkpoint)])
         for raw in home_rows.entries_of(rows):

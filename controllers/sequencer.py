@@ -75,7 +75,7 @@ class Sequencer(Follower):
         self.answered = 0  # questions of accessories
         self._answers = Answers(rows)
         self._retained = Retained()
-        self._signed = _signed_head(rows)  # the newest head that left, or was about to
+        self._signed = _signed_head(rows, key, view)  # the newest head that left, or was about to
         self._look_until: int | None = None
         self._head_at: int | None = None
         self._early: list[tuple[Address, Delivery]] = []
@@ -383,8 +383,12 @@ def _view(rows: Mapping[str, bytes]) -> HomeView:
     return HomeView(trust, rows, durable=True)
 
 
-def _signed_head(rows: Mapping[str, bytes]) -> Statement | None:
+def _signed_head(rows: Mapping[str, bytes], key: SigningKey, view: HomeView) -> Statement | None:
     try:
-        return Statement.decode_head(parse(rows[_HEAD]).payload) if _HEAD in rows else None
+        if _HEAD not in rows:
+            return None
+        envelope = parse(rows[_HEAD])
+        verify(envelope, key.public, view.home)
+        return Statement.decode_head(envelope.payload)
     except ProtocolError as error:
         raise StateDamaged("the newest head does not read back") from error

@@ -80,6 +80,7 @@ LOOK_MS: Final = 500  # at start: how long retained objects of its own may take 
 LOOK_SHORT_MS: Final = 100  # once its own head was seen among them, the log comes with it
 HEAD_EVERY_MS: Final = 60_000  # heartbeat (AE-SYN-006)
 CARRY_GAP_MS: Final = 1_000  # least time between two deliveries of missing entries to one accessory
+QUIET_MS: Final = 250  # no question for so long after a head: whoever wanted to ask has asked
 EARLY_KEPT: Final = 64  # requests and questions that wait until a starting sequencer may sign
 ANSWERS_OF_AUTHOR: Final = 256  # answers kept of one author, so nobody pushes out those of another
 
