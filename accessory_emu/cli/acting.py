@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from accessory_emu.cli.compose import connect
+from accessory_emu.cli.compose import Watched, connect
 from accessory_emu.cli.options import Common
 from accessory_emu.cli.output import Exit, Problem
 from accessory_emu.cli.places import RunFile, check_name, find_state, key_of, read_private, write_private
 from accessory_emu.protocol.crypto import SEED_SIZE, SigningKey
+from accessory_emu.protocol.envelope import Context, parse
 from accessory_emu.protocol.errors import Malformed
 from accessory_emu.protocol.identifiers import AccessoryId
-from accessory_emu.protocol.ports import Random, Write
-from accessory_emu.protocol.topics import Topics
+from accessory_emu.protocol.ports import Parcel, Random, Write
+from accessory_emu.protocol.topics import Channel, Topics
 from accessory_emu.runtime.clock import SeededRandom, SystemClock, SystemRandom
 from accessory_emu.runtime.config_broker import ExternalBroker, broker_of
 from accessory_emu.storage.base import Store, StoreError, StoreLocked
@@ -146,6 +147,25 @@ def look_around(common: Common) -> Scene:
     return Scene(state, running, broker, Founded.read(state), common.seed)
 
 
+class Answers:
+    """Whose sync questions were answered over a connection."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self._accessories: set[AccessoryId] = set()
+
+    def left(self, parcel: Parcel) -> None:
+        """See a parcel leave."""
+        address = self._topics.parse(parcel.topic)
+        if address is None or address.channel is not Channel.INBOX or address.accessory is None:
+            return
+        if parse(parcel.payload).context is Context.SYNC_ANSWER:
+            self._accessories.add(address.accessory)
+
+    def __contains__(self, accessory: object) -> bool:
+        return accessory in self._accessories
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A person who is connected."""
@@ -154,6 +174,7 @@ class Session:
     client: Client
     member: Member
     sequencer: Sequencer | None
+    answers: "Answers"
 
     @property
     def owner(self) -> Owner:
@@ -187,11 +208,11 @@ async def acting(scene: Scene, name: str | None, *, found: bool = False) -> Asyn
         parts = identity, topics, random, _rows(own, _PERSON)
         trust = scene.founded.trust if scene.founded else None
         member = Owner(*parts) if is_owner else Member(*parts, trust)
-        transport = connect(scene.broker, f"ae-{identity.kid.hex()}-{SystemRandom().bytes(2).hex()}", None)
-        client = Client(transport=transport, store=JoinedStore(own, sequencing), clock=SystemClock())
+        answers = Answers(topics)
+        client = _client(scene, identity, answers, JoinedStore(own, sequencing))
         await stack.enter_async_context(client)
         await client.add(_PERSON, member)
-        session = Session(scene, client, member, None)
+        session = Session(scene, client, member, None, answers)
         if isinstance(member, Owner) and sequencing is not None:
             sequencer, founded = await _sequence(session, sequencing, topics, random)
             session = replace(session, sequencer=sequencer, scene=replace(scene, founded=founded))
@@ -201,6 +222,13 @@ async def acting(scene: Scene, name: str | None, *, found: bool = False) -> Asyn
         yield session
         if session.sequencer is not None:
             await client.settle(member)
+
+
+def _client(scene: Scene, identity: Identity, answers: Answers, store: Store) -> Client:
+    """Begin to connect; the name is new each time, so that one person may be there twice."""
+    name = f"ae-{identity.kid.hex()}-{SystemRandom().bytes(2).hex()}"
+    transport = Watched(connect(scene.broker, name, None), left=answers.left)
+    return Client(transport=transport, store=store, clock=SystemClock())
 
 
 def _unreachable(url: str) -> Problem:

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from accessory_emu.cli.commands.ctl import ctl
+from accessory_emu.cli.commands.demo import demo
 from accessory_emu.cli.commands.run import run as run_command
 from accessory_emu.cli.commands.trace import trace
-from accessory_emu.cli.options import Common, describe, inherit, takes
+from accessory_emu.cli.options import Common, describe, inherit
 from accessory_emu.cli.output import Exit, Problem, show_problem, tell, write
 from accessory_emu.cli.version import VERSION_LINE
 
@@ -40,20 +41,12 @@ def _group(ctx: typer.Context, **values: Any) -> int:  # noqa: ANN401 - typer ha
     return 0
 
 
-@takes(Common)
-def _demo(options: Common) -> int:
-    """Show the whole story in one command: no set-up, nothing left behind."""
-    from accessory_emu.cli.commands.demo import demo
-
-    return demo(options)
-
-
 def build() -> typer.Typer:
     """Put the command line together."""
     app = typer.Typer(name="accessory-emu", no_args_is_help=True, pretty_exceptions_enable=False)
     describe(_top, Common, version=(Annotated[bool, _VERSION], False))
     app.callback()(_top)
-    app.command("demo")(_demo)
+    app.command("demo")(demo)
     app.command("run")(run_command)
     app.command("trace")(trace)
     describe(_group, Common)

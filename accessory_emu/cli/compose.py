@@ -1,8 +1,11 @@
 """The composition root: MQTT broker, transports, accessories and stores, put together from checked files."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
+from typing import Final
 
 from accessory_emu.accessory.device import DeviceConfig
 from accessory_emu.cli.options import Common
@@ -21,6 +24,8 @@ from accessory_emu.transports.base import Transport
 from accessory_emu.transports.broker_address import BrokerAddress
 from accessory_emu.transports.broker_config import BrokerConfig
 from accessory_emu.transports.mqtt import MqttTransport
+
+_CLOSE_S: Final = 3.0  # a goodbye, and what is still under way
 
 
 def dice(seed: int | None) -> Random:
@@ -92,10 +97,15 @@ async def start_embedded(broker: EmbeddedBroker, port: int | None) -> tuple[embe
 
 
 class Watched:
-    """A transport, and who looks on when its connection comes and goes."""
+    """A transport, and who looks on when its connection comes and goes and when parcels leave."""
 
-    def __init__(self, inner: Transport, noticed: Callable[[bool], None]) -> None:
-        self._inner, self._noticed = inner, noticed
+    def __init__(
+        self,
+        inner: Transport,
+        noticed: Callable[[bool], None] = lambda _up: None,
+        left: Callable[[Parcel], None] = lambda _parcel: None,
+    ) -> None:
+        self._inner, self._noticed, self._left = inner, noticed, left
 
     async def deliveries(self) -> AsyncIterator[Delivery | Link]:
         """Yield what arrives."""
@@ -111,10 +121,13 @@ class Watched:
     async def send(self, parcel: Parcel) -> None:
         """Publish."""
         await self._inner.send(parcel)
+        self._left(parcel)
 
     async def close(self) -> None:
-        """Disconnect."""
-        await self._inner.close()
+        """Disconnect; a connection that does not end by itself is cut off."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self._inner.close()
 
 
 def connect(broker: ExternalBroker, client_id: str, will: Parcel | None) -> Transport:

@@ -91,9 +91,9 @@ def test_global_options_are_the_same_before_and_after_the_command(tmp_path: Path
 
 
 def test_a_bug_of_ours_ends_without_its_values(capsys: pytest.CaptureFixture[str]) -> None:
-    secret = "203-45-171"
-    with pytest.raises(ValueError, match=secret) as caught:
-        int(secret)
+    told = "203-45-171"
+    with pytest.raises(ValueError, match=told) as caught:
+        int(told)
     problem = explain(caught.value)
     assert problem.exit is Exit.INTERNAL
     said = capsys.readouterr()

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ctl = typer.Typer(no_args_is_help=True)
 
+_FIRST_QUESTION_MS: Final = 3_000  # an adopted accessory asks at once, and again after a second
 _ACKS_MS: Final = 2_000
 _HEARD_MS: Final = 1_000
 _ROLES: Final = ("editor", "resident", "guest")
@@ -85,7 +87,12 @@ def pair(options: PairOptions) -> int:
         pairings = []
         for name, accessory in names:
             code = _code(session.scene, name, options)
-            pairings.append(await session.client.pair(session.owner, accessory, code))
+            pairing = await session.client.pair(session.owner, accessory, code)
+            pairings.append(pairing)
+            if pairing.failure is None and session.sequencer is not None:
+                await session.client.until(
+                    partial(session.answers.__contains__, accessory), _FIRST_QUESTION_MS
+                )
         return paired(session, pairings)
 
     return _do(options, verb, found=True)
