@@ -254,7 +254,7 @@ def _people(_session: Session, view: HomeView, names: dict[str, str]) -> list[di
             "added_by": names.get(grant.author.hex(), grant.author.hex()),
             "key": grant.kid.hex(),
         }
-        for grant in view.log.allowlist.ordered()
+        for grant in sorted(view.log.allowlist.ordered(), key=lambda grant: grant.since)
     ]
 
 
