@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from accessory_emu.accessory.model import Accessory
     from accessory_emu.cli.acting import Scene, Session
     from accessory_emu.protocol.identifiers import AccessoryId
-    from accessory_emu.protocol.membership.grant import Terms
     from controllers.attempt import Act
 
 ctl = typer.Typer(no_args_is_help=True)
@@ -23,7 +22,6 @@ ctl = typer.Typer(no_args_is_help=True)
 _FIRST_QUESTION_MS: Final = 3_000  # an adopted accessory asks at once, and again after a second
 _ACKS_MS: Final = 2_000
 _HEARD_MS: Final = 1_000
-_ROLES: Final = ("editor", "resident", "guest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,43 +265,14 @@ def add_user(options: AddOptions) -> int:
     """Add a person of this state directory: invitation and acceptance in one go."""
 
     async def verb(session: "Session") -> Result:
-        terms = _terms(session.scene, options)
+        from accessory_emu.cli.terms import terms_of
+
+        limits = (options.scope, options.after, options.before)
+        terms = terms_of(session.scene, options.role, *limits)
         person = session.scene.identity(options.name)
         return await _changed(session, lambda now: session.member.add_local(person, terms, now))
 
     return _do(options, verb)
-
-
-def _terms(scene: "Scene", options: AddOptions) -> "Terms":
-    from accessory_emu.protocol.membership.grant import EDITOR_TERMS, RESIDENT_TERMS, Terms
-    from accessory_emu.protocol.membership.privileges import EVERYTHING, Privilege, Role, Scope
-
-    if options.role not in _ROLES:
-        raise Problem("usage", f"--role: no role {options.role!r}", f"one of {', '.join(_ROLES)}", Exit.USAGE)
-    limited = [each for each in (options.scope, options.after, options.before) if each is not None]
-    if options.role != "guest":
-        if limited:
-            raise Problem("usage", "only guests have --scope, --after, --before", "leave it out", Exit.USAGE)
-        return EDITOR_TERMS if options.role == "editor" else RESIDENT_TERMS
-    if options.scope is None:
-        raise Problem("usage", "a guest needs --scope", "--scope front-door, or everything", Exit.USAGE)
-    names = options.scope.split(",")
-    scope = EVERYTHING if names == ["everything"] else Scope.of(map(scene.accessory, names))
-    return Terms(Role.GUEST, Privilege.OPERATE, scope, window=_window(options))
-
-
-def _window(options: AddOptions) -> tuple[int, int] | None:
-    from accessory_emu.runtime.config_values import parse_instant
-
-    if options.after is None and options.before is None:
-        return None
-    try:
-        window = parse_instant(options.after), parse_instant(options.before)
-    except ValueError as error:
-        raise Problem("usage", f"--after, --before: {error}", "give both", Exit.USAGE) from None
-    if window[0] >= window[1]:
-        raise Problem("usage", "--before must be later than --after", "", Exit.USAGE)
-    return window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
