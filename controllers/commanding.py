@@ -8,7 +8,7 @@ from accessory_emu.protocol.encoding import Value, as_version
 from accessory_emu.protocol.envelope import parse
 from accessory_emu.protocol.errors import Malformed, ProtocolError
 from accessory_emu.protocol.exchanges.command import make_command, read_response
-from accessory_emu.protocol.identifiers import AccessoryId
+from accessory_emu.protocol.identifiers import AccessoryId, Version
 from accessory_emu.protocol.messages import Command, HintKey, Op, Response
 from accessory_emu.protocol.reasons import Reason
 from controllers.actor import Actor, earliest
@@ -161,7 +161,7 @@ class Commanding:
             return
         act.left -= 1
         if response.status is Reason.ACL_BEHIND:
-            self._carry(act, view)
+            self._carry(act, view, response.version)
         act.phase, act.due = Phase.PAUSED, now + pause
         if pause == 0:
             self._try(act, view, now)
@@ -174,7 +174,7 @@ class Commanding:
         may = act.manner.retry and act.left > 0 and now < act.until and not act.carried
         if may and view is not None and self._lacks_me(act, view):
             act.left -= 1
-            self._carry(act, view)
+            self._carry(act, view, view.shown_version(act.accessory))
             act.phase = Phase.WAITING
             self._try(act, view, now)
         elif act.bad:
@@ -187,13 +187,10 @@ class Commanding:
         grant, shown = view.grant(self._identity.kid), view.shown_version(act.accessory)
         return grant is not None and shown is not None and shown < grant.since
 
-    def _carry(self, act: Act, view: HomeView) -> None:
-        shown = view.shown_version(act.accessory)
-        known = self._identity.known(act.accessory)
-        if known is not None and known.version is not None and (shown is None or known.version > shown):
-            shown = known.version
+    def _carry(self, act: Act, view: HomeView, version: Version | None) -> None:
+        """Send to the inbox what an accessory at this version lacks; order is kept there."""
         act.carried = True
-        for raw in view.missing(shown) if shown is not None else []:
+        for raw in view.missing(version) if version is not None else []:
             self._actor.send(self._actor.topics.inbox(act.accessory), raw)
 
     def _end(self, act: Act, outcome: Outcome) -> None:
