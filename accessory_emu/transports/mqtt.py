@@ -3,14 +3,14 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 import aiomqtt
 from aiomqtt.client import MQTT_LOGGER
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.client import Client as PahoClient
-from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -19,6 +19,7 @@ from accessory_emu.transports import bounds
 from accessory_emu.transports.broker_address import BadAddress, BrokerAddress, Trouble, WireError
 from accessory_emu.transports.inbox import Deliveries
 from accessory_emu.transports.packet_values import MqttReason, Version
+from accessory_emu.transports.patience import PATIENT, Patience
 from accessory_emu.transports.shared_connection import SharedConnection
 from accessory_emu.transports.wire import Wire, WireSink
 
@@ -27,7 +28,7 @@ _PROTOCOLS: Final = {
     Version.MQTT_311: aiomqtt.ProtocolVersion.V311,
 }
 _FAILURE: Final = 128  # reason codes from here on are failures
-_REFUSALS: Final = {
+_REFUSALS: Final[Mapping[int | None, Trouble]] = {
     MqttReason.BAD_USER_NAME_OR_PASSWORD: Trouble.CREDENTIALS,
     MqttReason.NOT_AUTHORIZED: Trouble.CREDENTIALS,
     MqttReason.UNSUPPORTED_PROTOCOL_VERSION: Trouble.VERSION,
@@ -40,9 +41,9 @@ _SILENT.disabled = True
 class _Client(aiomqtt.Client):
     """aiomqtt's client with four of its callbacks taken over, and a way to close its socket.
 
-    aiomqtt 2.5 turns each message and each publish into tasks that search all others, lets a topic that is not
-    UTF-8 end the connection, does not see that a broker hangs up before CONNACK, hides the receive maximum and
-    the reason in PUBACK, and leaves the socket open after a packet that it cannot read.
+    aiomqtt 2.5 turns each message and each publish into tasks that search all others, lets a topic that is
+    not UTF-8 end the connection, does not see that a broker hangs up before CONNACK, hides the receive
+    maximum and the reason in PUBACK, and leaves the socket open after a packet that it cannot read.
     """
 
     sink: WireSink
@@ -68,7 +69,7 @@ class _Client(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         # paho may call this from the thread in which it connects
-        self._loop.call_soon_threadsafe(self._fail_to_connect)
+        self._loop.call_soon_threadsafe(_close_unanswered, self._connected)
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_message(self, client: PahoClient, userdata: object, message: MQTTMessage) -> None:  # noqa: ARG002 - theirs
@@ -89,10 +90,6 @@ class _Client(aiomqtt.Client):
     ) -> None:
         self.sink.acknowledged(mid, refused=reason_code.value >= _FAILURE)
 
-    def _fail_to_connect(self) -> None:
-        if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError("the connection was closed without an answer"))
-
     def post(self, parcel: Parcel) -> int | None:
         """Publish at once, and give the packet id."""
         info = self._client.publish(parcel.topic, parcel.payload, 1, parcel.retain)
@@ -109,13 +106,19 @@ class _Client(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 - paho's own way out needs a healthy connection
 
 
+def _close_unanswered(connected: asyncio.Future[None]) -> None:
+    if not connected.done():
+        connected.set_exception(aiomqtt.MqttError("the connection was closed without an answer"))
+
+
 class MqttWire:
     """A Wire over aiomqtt: QoS 1, a clean session, no Nagle, every queue bounded by its user.
 
     Spec: AE-MQ-002, AE-MQ-003.
     """
 
-    def __init__(self, client: _Client, sink: WireSink) -> None:
+    def __init__(self, client: _Client, sink: WireSink, ack_within_s: float) -> None:
+        self._ack_within_s = ack_within_s
         self._client = client
         self._client.sink = sink
         self._stack = AsyncExitStack()
@@ -137,7 +140,7 @@ class MqttWire:
     async def subscribe(self, filters: Sequence[str]) -> list[bool]:
         """Subscribe with QoS 1 and tell for each filter whether it is granted. Raises WireError."""
         try:
-            codes = await self._client.subscribe([(name, 1) for name in filters], timeout=bounds.ACK_WITHIN_S)
+            codes = await self._client.subscribe([(name, 1) for name in filters], timeout=self._ack_within_s)
         except (aiomqtt.MqttError, ValueError) as error:
             raise WireError(Trouble.LOST, f"SUBSCRIBE: {error}") from None
         values = [code if isinstance(code, int) else code.value for code in codes]
@@ -146,7 +149,7 @@ class MqttWire:
     async def unsubscribe(self, filters: Sequence[str]) -> None:
         """End subscriptions. Raises WireError."""
         try:
-            await self._client.unsubscribe(list(filters), timeout=bounds.ACK_WITHIN_S)
+            await self._client.unsubscribe(list(filters), timeout=self._ack_within_s)
         except (aiomqtt.MqttError, ValueError) as error:
             raise WireError(Trouble.LOST, f"UNSUBSCRIBE: {error}") from None
 
@@ -181,8 +184,9 @@ class MqttTransport:
         *,
         will: Parcel | None = None,
         inbox: int = bounds.INBOX_MESSAGES,
+        patience: Patience = PATIENT,
     ) -> None:
-        self.connection = shared_connection(address, client_id, random, will=will)
+        self.connection = shared_connection(address, client_id, random, will=will, patience=patience)
         self._share = self.connection.share(inbox)
 
     def deliveries(self) -> Deliveries:
@@ -207,7 +211,12 @@ class MqttTransport:
 
 
 def shared_connection(
-    address: BrokerAddress, client_id: str, random: Random, *, will: Parcel | None = None
+    address: BrokerAddress,
+    client_id: str,
+    random: Random,
+    *,
+    will: Parcel | None = None,
+    patience: Patience = PATIENT,
 ) -> SharedConnection:
     """Give a connection that many accessories share; it does not connect yet.
 
@@ -217,36 +226,27 @@ def shared_connection(
     tls = _tls(address)
 
     def dial(version: Version, sink: WireSink) -> Wire:
-        return MqttWire(_client(address, client_id, version, will=will, tls=tls), sink)
+        client = _Client(
+            address.host,
+            address.port,
+            identifier=client_id,
+            username=address.username,
+            password=address.password,
+            protocol=_PROTOCOLS[version],
+            clean_session=None if version is Version.MQTT_5 else True,
+            clean_start=True if version is Version.MQTT_5 else MQTT_CLEAN_START_FIRST_ONLY,
+            will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
+            tls_context=tls,
+            keepalive=patience.keep_alive_s,
+            timeout=patience.connect_within_s,
+            max_inflight_messages=0,  # no limit of its own: `window` is kept by the outbox
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # Nagle costs 88 ms a round trip
+            logger=_SILENT,
+        )
+        return MqttWire(client, sink, patience.ack_within_s)
 
-    return SharedConnection(dial, random, address=str(address), protocol=address.protocol)
-
-
-def _client(
-    address: BrokerAddress,
-    client_id: str,
-    version: Version,
-    *,
-    will: Parcel | None,
-    tls: ssl.SSLContext | None,
-) -> _Client:
-    return _Client(
-        address.host,
-        address.port,
-        identifier=client_id,
-        username=address.username,
-        password=address.password,
-        protocol=_PROTOCOLS[version],
-        clean_session=None if version is Version.MQTT_5 else True,
-        clean_start=True,
-        will=None if will is None else aiomqtt.Will(will.topic, will.payload, 1, will.retain),
-        tls_context=tls,
-        keepalive=bounds.KEEP_ALIVE_S,
-        timeout=bounds.CONNECT_WITHIN_S,
-        max_inflight_messages=0,  # no limit of its own: `window` is kept by the outbox
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # Nagle costs 88 ms a round trip
-        logger=_SILENT,
-    )
+    where, protocol = str(address), address.protocol
+    return SharedConnection(dial, random, address=where, protocol=protocol, patience=patience)
 
 
 def _tls(address: BrokerAddress) -> ssl.SSLContext | None:

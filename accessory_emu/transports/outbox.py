@@ -12,7 +12,7 @@ from accessory_emu.transports.wire import Wire
 
 @dataclass(slots=True)
 class _Posted:
-    """A parcel of a share, and how often it was published; `due` is the loop's time of its next repetition."""
+    """A parcel of a share and how often it was published; `due` is when that is done again (loop's time)."""
 
     share: Share
     parcel: Parcel
@@ -23,12 +23,13 @@ class _Posted:
 class Outbox:
     """At most a window of parcels is without acknowledgement; the others wait in order.
 
-    An acknowledgement may be late for ten seconds: then the parcel is published once more (a duplicate is
-    harmless, AE-MQ-002), and ten seconds later it is given up. When the whole window is given up, the
-    connection is stuck.
+    A parcel that is not acknowledged within `ack_within_s` is published once more (a duplicate is harmless,
+    AE-MQ-002); after as long again it is given up. When the whole window is given up, the connection is
+    stuck.
     """
 
-    def __init__(self, counters: Counter[str]) -> None:
+    def __init__(self, counters: Counter[str], ack_within_s: float) -> None:
+        self._ack_within_s = ack_within_s
         self._counters = counters
         self._wire: Wire | None = None
         self._waiting: deque[_Posted] = deque()
@@ -90,7 +91,7 @@ class Outbox:
             posted.share.done(sent=False)
             return
         posted.tries += 1
-        posted.due = loop.time() + bounds.ACK_WITHIN_S
+        posted.due = loop.time() + self._ack_within_s
         self._pending[packet_id] = posted
         if self._timer is None:
             self._timer = loop.call_at(posted.due, self._sweep)

@@ -85,11 +85,12 @@ class Share:
     Spec: AE-MQ-004, AE-MQ-006, AE-MQ-007, AE-MQ-030.
     """
 
-    def __init__(self, exchange: Exchange, inbox: int) -> None:
+    def __init__(self, exchange: Exchange, inbox: int, close_within_s: float) -> None:
         self.inbox = Inbox(inbox)
         self.unsent = 0
         self.outstanding = 0  # parcels that wait for their acknowledgement
         self._exchange = exchange
+        self._close_within_s = close_within_s
         self._deliveries = Deliveries(self.inbox)
         self._watches: dict[str, Watch] | None = None
         self._up = False
@@ -150,7 +151,7 @@ class Share:
             return
         self.inbox.close()
         try:
-            async with asyncio.timeout(bounds.CLOSE_WITHIN_S):
+            async with asyncio.timeout(self._close_within_s):
                 while self.outstanding:
                     self._room.clear()
                     await self._room.wait()

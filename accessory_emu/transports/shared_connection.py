@@ -9,6 +9,7 @@ from accessory_emu.transports import bounds
 from accessory_emu.transports.broker_address import BrokerUnreachable, Protocol, Trouble, WireError
 from accessory_emu.transports.outbox import Outbox
 from accessory_emu.transports.packet_values import Version
+from accessory_emu.transports.patience import PATIENT, Patience
 from accessory_emu.transports.share import Share, Standing, Watch
 from accessory_emu.transports.subscription_trie import SubscriptionTrie
 from accessory_emu.transports.wire import Dial, Wire
@@ -20,7 +21,7 @@ _JITTER_BYTES: Final = 2
 
 
 class Backoff:
-    """Pauses that double up to a limit, each with jitter: half to one and a half of its length. (AE-MQ-012)"""
+    """Pauses that double up to a limit, each drawn between half of it and one and a half (AE-MQ-012)."""
 
     def __init__(self, random: Random, first_s: float, most_s: float) -> None:
         self._random = random
@@ -46,22 +47,31 @@ class SharedConnection:
     `detail` tell what went wrong last.
     """
 
-    def __init__(self, dial: Dial, random: Random, *, address: str, protocol: Protocol = "auto") -> None:
+    def __init__(
+        self,
+        dial: Dial,
+        random: Random,
+        *,
+        address: str,
+        protocol: Protocol = "auto",
+        patience: Patience = PATIENT,
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self.trouble: Trouble | None = None
         self.detail = "no answer yet"
         self._address = address
         self._dial = dial
+        self._patience = patience
         self._version = _FIRST[protocol]
         self._choice = protocol
-        self._pauses = Backoff(random, bounds.BACKOFF_FIRST_S, bounds.BACKOFF_MOST_S)
-        self._refusals = Backoff(random, bounds.REFUSED_PAUSE_S, bounds.BACKOFF_MOST_S)
+        self._pauses = Backoff(random, patience.backoff_first_s, patience.backoff_most_s)
+        self._refusals = Backoff(random, patience.refused_first_s, patience.backoff_most_s)
         self._shares: set[Share] = set()
         self._watches: dict[str, Watch] = {}
         self._listeners: SubscriptionTrie[Share, Watch] = SubscriptionTrie()
         self._ended: dict[str, None] = {}  # filters to unsubscribe
         self._wire: Wire | None = None
-        self._outbox = Outbox(self.counters)
+        self._outbox = Outbox(self.counters, patience.ack_within_s)
         self._changed = asyncio.Event()
         self._news = asyncio.Event()
         self._closing = asyncio.Event()
@@ -71,7 +81,7 @@ class SharedConnection:
 
     def share(self, inbox: int = bounds.INBOX_MESSAGES) -> Share:
         """Give a Transport of its own, with its own bounded queues."""
-        share = Share(self, inbox)
+        share = Share(self, inbox, self._patience.close_within_s)
         self._shares.add(share)
         return share
 
@@ -178,7 +188,7 @@ class SharedConnection:
             while not self._closing.is_set():
                 began = loop.time()
                 await self._connect_once()
-                if loop.time() - began >= bounds.STEADY_S:
+                if loop.time() - began >= self._patience.steady_s:
                     self._pauses.reset()
                 await _wait(self._closing, self._pauses.pause_s())
         finally:
@@ -229,6 +239,7 @@ class SharedConnection:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._wire = None  # a task that overlooks its cancellation (wait_for in 3.11) ends by this
             for task in tasks:
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -250,7 +261,7 @@ class SharedConnection:
         self._refusals.reset()
         for share in self._shares:
             share.settle()  # one that wants nothing is content
-        while True:
+        while self._wire is wire:
             self._changed.clear()
             ended = list(self._ended)[: bounds.FILTERS_AT_ONCE]
             wanted = [name for name, watch in self._watches.items() if watch.standing is Standing.WANTED]
@@ -260,7 +271,7 @@ class SharedConnection:
                 await wire.unsubscribe(ended)
             if wanted:
                 await self._ask(wire, wanted[: bounds.FILTERS_AT_ONCE])
-            if not ended and not wanted:
+            if not ended and not wanted and self._wire is wire:
                 await self._rest()
 
     async def _ask(self, wire: Wire, filters: list[str]) -> None:
