@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
-from accessory_emu.protocol.errors import Malformed, ProtocolError
+from accessory_emu.protocol.errors import ProtocolError
 from accessory_emu.protocol.ports import Delivery, Event, Link, Parcel, Random, Write
 from accessory_emu.protocol.reasons import Reason
 from accessory_emu.protocol.topics import Address, Channel, Topics
@@ -115,12 +115,6 @@ class Actor:
 
     def settle(self, now: int) -> None:
         """Do at the end of a turn whatever is due."""
-
-
-def at_home(address: Address, home: bytes) -> None:
-    """Skip what stands on another home's topic. Raises Malformed."""
-    if address.home != home:
-        raise Malformed("another home's topic")
 
 
 def earliest(*moments: int | None) -> int | None:

@@ -8,9 +8,10 @@ import pytest
 from accessory_emu.accessory.device import Standing
 from accessory_emu.pairing.setup_payload import BadSetupCode
 from accessory_emu.protocol import limits
-from accessory_emu.protocol.identifiers import AccessoryId, Version
+from accessory_emu.protocol.exchanges.command import respond
+from accessory_emu.protocol.identifiers import NO_HOME, AccessoryId, Version
 from accessory_emu.protocol.membership.grant import RESIDENT_TERMS
-from accessory_emu.protocol.messages import Op
+from accessory_emu.protocol.messages import Op, Response
 from accessory_emu.protocol.ports import Engine, Parcel
 from accessory_emu.protocol.reasons import Reason
 from controllers.attempt import Accepted, Act, Silent
@@ -242,6 +243,50 @@ def test_a_restart_between_pairing_and_adoption_is_survived() -> None:
     house.world.network.release()
     house.world.advance(10_000)
     assert pairing.step is Step.DONE
+
+
+def _adopting(house: House) -> tuple[AccessoryNode, Pairing]:
+    """Stop a pairing when its adoption is on the way."""
+    node = house.accessory("lamp")
+    house.world.network.hold(lambda each: each.topic.endswith("/in") and "/a/" in each.topic)
+    pairing = house.pair(node.id)
+    assert pairing.step is Step.ADOPTING
+    return node, pairing
+
+
+def _answer(house: House, node: AccessoryNode, pairing: Pairing, reason: Reason, to: bytes = b"") -> None:
+    """Let the accessory answer the adoption, signed."""
+    device = node.accessory.device
+    home = house.owner.view.home if house.owner.view else NO_HOME
+    response = Response(device.boot, to or pairing.adopt, reason, Version(0, 0))
+    raw = respond(device.founding.key, home, response).raw
+    house.world.publish(house.world.topics.out(node.id, key("olga").kid), raw)
+    house.world.settle()
+
+
+@pytest.mark.parametrize("reason", [Reason.FORBIDDEN, Reason.BAD_SIGNATURE, Reason.NOT_SUPPORTED])
+def test_an_adoption_that_is_refused_ends_with_a_release(reason: Reason) -> None:
+    house = House()
+    node, pairing = _adopting(house)
+    _answer(house, node, pairing, reason, bytes(16))
+    assert not pairing.done, "another message's answer"
+    _answer(house, node, pairing, reason)
+    assert pairing.step is Step.FAILED
+    assert pairing.failure is not None
+    assert (pairing.failure.step, pairing.failure.reason) == (Step.ADOPTING, reason)
+    assert house.owner.view is not None
+    assert node.id not in house.owner.view.roster
+
+
+@pytest.mark.parametrize("reason", [Reason.STALE_BOOT, Reason.CONFLICT])
+def test_an_adoption_is_begun_anew_twice_and_then_given_up(reason: Reason) -> None:
+    house = House()
+    node, pairing = _adopting(house)
+    for offers in (2, 3):
+        _answer(house, node, pairing, reason)
+        assert (pairing.step, pairing.offers) == (Step.ADOPTING, offers)
+    _answer(house, node, pairing, reason)
+    assert pairing.step is Step.FAILED
 
 
 def test_a_change_during_the_pairing_does_not_stop_it() -> None:
