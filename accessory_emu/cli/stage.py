@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
-from accessory_emu.cli.compose import unit_of
+from accessory_emu.cli.compose import Watched, unit_of
 from accessory_emu.protocol.crypto import SigningKey
 from accessory_emu.protocol.identifiers import AccessoryId
 from accessory_emu.protocol.ports import Clock, Parcel
@@ -18,6 +18,7 @@ from accessory_emu.runtime.labels import Sticker, stickers
 from accessory_emu.runtime.observe import Observer, TraceBuffer
 from accessory_emu.runtime.trace_file import Trace
 from accessory_emu.storage.memory import MemoryStore
+from accessory_emu.transports.base import Transport
 from accessory_emu.transports.broker import EmbeddedBroker
 from accessory_emu.transports.broker_address import BrokerAddress
 from accessory_emu.transports.broker_config import BrokerConfig, BrokerHooks
@@ -94,11 +95,9 @@ class Stage:
         """Give the name of an accessory."""
         return next(name for name, text in self.fleet.ids().items() if text == accessory.hex())
 
-    def connect(self, client_id: str, will: Parcel | None = None) -> MqttTransport:
+    def connect(self, client_id: str, will: Parcel | None = None) -> Transport:
         """Make a connection to the stage's MQTT broker."""
-        return MqttTransport(
-            BrokerAddress("127.0.0.1", self.port), client_id, self.random.child(client_id), will=will
-        )
+        return connection(self.port, client_id, self.random, will)
 
     async def _client(self, name: str) -> Client:
         client = Client(transport=self.connect(f"person-{name}"), store=MemoryStore(), clock=self.clock)
@@ -155,10 +154,9 @@ class Stage:
         port, topics = await broker.start(), Topics()
         labels = stickers(home.accessories, {}, random.child("labels"))
         units = [unit_of(item, labels[item.id], topics) for item in home.accessories]
-        address = BrokerAddress("127.0.0.1", port)
 
-        def connect(client_id: str, will: Parcel) -> MqttTransport:
-            return MqttTransport(address, client_id, random.child(client_id), will=will)
+        def connect(client_id: str, will: Parcel) -> Transport:
+            return connection(port, client_id, random, will)
 
         fleet = Fleet(
             units,
@@ -173,3 +171,9 @@ class Stage:
             exits.push_async_callback(fleet.stop)
             await fleet.start()
             yield cls(home, seed, clock, random, topics, broker, hooks, port, fleet, labels, watch, exits)
+
+
+def connection(port: int, client_id: str, random: SeededRandom, will: Parcel | None) -> Transport:
+    """Make a connection to an MQTT broker on this machine, whose end is never waited for without limit."""
+    inner = MqttTransport(BrokerAddress("127.0.0.1", port), client_id, random.child(client_id), will=will)
+    return Watched(inner, lambda _up: None)

@@ -220,7 +220,7 @@ class Freshness:
 
     @staticmethod
     def _running(time: tuple[int, int], now: int) -> int:
-        """Run a stated time on, at most to the last second that has 64 bits: whatever is stated fits a hint."""
+        """Run a stated time on, at most to the last second of 64 bits, which a hint can still carry."""
         stated, at = time
         return min(stated + now - at, limits.UINT64_MAX * _MS)
 
