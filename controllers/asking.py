@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from accessory_emu.protocol import limits
 from accessory_emu.protocol.encoding import Value
 from accessory_emu.protocol.envelope import Envelope
+from accessory_emu.protocol.errors import UnknownKey
 from accessory_emu.protocol.exchanges.delegation import read_response
 from accessory_emu.protocol.identifiers import NO_HEAD, AccessoryId, GrantId, PublicKey, Version
 from accessory_emu.protocol.membership.checkpoint import SequencerKind
@@ -119,8 +120,10 @@ class Asking:
             ProtocolError: it does not verify.
         """
         if view.log is None:
-            return
+            raise UnknownKey("no checkpoint yet")
         response = read_response(envelope, view.log.sequencer, view.home)
+        if response.version is not None:
+            view.hear_of(response.version)
         change = self.changes.get(response.request)
         if change is None:
             return

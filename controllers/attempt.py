@@ -112,7 +112,7 @@ class Act:
     outcome: Outcome | None = None
     sent: list[Sent] = field(default_factory=list)
     left: int = limits.RETRIES
-    counter_hint: int | None = None
+    counter: int | None = None  # what a hint leads to
     version: Version | None = None  # a version that the accessory wants named at least
     nonce: bytes | None = None
     prepare: bool = False  # a nonce has to be fetched before the act

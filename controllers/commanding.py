@@ -8,8 +8,9 @@ from accessory_emu.protocol.encoding import Value, as_version
 from accessory_emu.protocol.envelope import parse
 from accessory_emu.protocol.errors import Malformed, ProtocolError
 from accessory_emu.protocol.exchanges.command import make_command, read_response
-from accessory_emu.protocol.identifiers import AccessoryId, Version
+from accessory_emu.protocol.identifiers import NO_HOME, AccessoryId, BootId, Version
 from accessory_emu.protocol.messages import Command, HintKey, Op, Response
+from accessory_emu.protocol.ports import Random
 from accessory_emu.protocol.reasons import Reason
 from controllers.actor import Actor, earliest
 from controllers.attempt import (
@@ -45,7 +46,14 @@ class Commanding:
         self._earlier: dict[bytes, None] = {}
 
     def begin(self, accessory: AccessoryId, op: Op, args: Sequence[Value], manner: Manner, now: int) -> Act:
-        """Begin an act; it is sent when `settle` is called."""
+        """Begin an act; it is sent when `settle` is called.
+
+        Raises:
+            ValueError: it cannot be said in a command: too many items, too long, or no value of the model.
+        """
+        if manner.life is not None and manner.life < 0:
+            raise ValueError("a command expires after it is made")
+        _check_fits(self._identity, accessory, op, args)
         window = limits.RETRY_WINDOW_S * _MS if manner.life is None else manner.life
         act = Act(accessory, op, tuple(args), manner, made=now, until=now + window, due=now + manner.wait)
         self._open.append(act)
@@ -114,18 +122,16 @@ class Commanding:
             act.nonce = None  # for one use
 
     def _send(self, act: Act, op: Op, view: HomeView, known: Known, now: int) -> None:
-        counter = next_counter(known, now)
-        if act.counter_hint is not None:
-            after = counter_after(known, act.counter_hint, now, self._actor.random)
-            counter, act.counter_hint = after or counter, None
+        counter, act.counter = act.counter or next_counter(known, now), None
         life, acts = act.manner.life, op is act.op
+        expires = None if life is None else (now + known.offset_ms + life) // _MS
         command = Command(
             boot=known.boot,
             ctr=counter,
             version=max(view.version, act.version) if act.version else view.version,
             op=op,
             args=act.args if acts else (),
-            expires=None if life is None else (now + known.offset_ms + life) // _MS,
+            expires=None if expires is None else min(expires, limits.UINT64_MAX),
             nonce=act.nonce if acts else None,
         )
         sealed = make_command(self._identity.key, view.home, act.accessory, command)
@@ -155,7 +161,11 @@ class Commanding:
         pause = pause_before_next(act, response, strict=_strict(act, view))
         if response.status is None:
             return
-        if pause is None or now + pause >= act.until or not _learn(act, response, known, now):
+        if (
+            pause is None
+            or now + pause >= act.until
+            or not _learn(act, response, known, self._actor.random, now)
+        ):
             refused = Refused(response.status, response.hint or {}, response.version, response.results)
             self._end(act, refused)
             return
@@ -212,6 +222,18 @@ class Commanding:
             del self._earlier[next(iter(self._earlier))]
 
 
+def _check_fits(identity: Identity, accessory: AccessoryId, op: Op, args: Sequence[Value]) -> None:
+    """Try the act with the longest of everything else. Raises ValueError."""
+    most = Version(limits.UINT64_MAX, limits.UINT64_MAX)
+    boot, nonce = BootId(bytes(limits.ID_SIZE)), bytes(limits.NONCE_SIZE)
+    command = Command(boot, limits.UINT64_MAX, most, op, tuple(args), limits.UINT64_MAX, nonce)
+    make_command(identity.key, NO_HOME, accessory, command)
+    try:
+        Command.decode(command.encode())
+    except Malformed as error:
+        raise ValueError(f"no command can hold this: {error.detail}") from error
+
+
 def _prepares(act: Act, view: HomeView) -> bool:
     """Tell whether a nonce is fetched up front: a strict accessory that never knows the time (AE-CMD-041)."""
     announce = view.heard(act.accessory)
@@ -224,15 +246,16 @@ def _strict(act: Act, view: HomeView) -> bool:
     return announce is None or announce.capabilities.strict
 
 
-def _learn(act: Act, response: Response, known: Known, now: int) -> bool:
+def _learn(act: Act, response: Response, known: Known, random: Random, now: int) -> bool:
     """Take from a hint what the next command needs; False where it does not help (AE-CMD-054)."""
     hint = response.hint or {}
     match response.status:
         case Reason.REPLAYED:
             last = hint.get(int(HintKey.LAST_COUNTER))
-            if not isinstance(last, int) or last + limits.COUNTER_JITTER >= limits.UINT64_MAX:
-                return False  # only a restart of the accessory helps
-            act.counter_hint = last
+            if not isinstance(last, int):
+                return False
+            act.counter = counter_after(known, last, now, random)
+            return act.counter is not None
         case Reason.STALE_ACL:
             try:
                 act.version = as_version(hint.get(int(HintKey.VERSION), ()))

@@ -1,4 +1,4 @@
-"""Following one home from its topics: the routes that sequencer, owner and members share."""
+"""Following one home from its topics, and carrying to accessories what they lack."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,11 +9,56 @@ from accessory_emu.protocol.identifiers import NO_ACCESSORY, AccessoryId, Versio
 from accessory_emu.protocol.messages import Announce
 from accessory_emu.protocol.ports import Delivery, Random
 from accessory_emu.protocol.topics import Address, Channel, Topics
-from controllers.actor import Actor
+from controllers.actor import Actor, earliest
 from controllers.home import HomeView
 from controllers.record import Forked
 
 _AWAY = b"offline"
+
+
+class Carrying:
+    """Watches what accessories show, and carries to those that do not catch up by themselves (AE-SYN-005).
+
+    A part of an actor. `patience` is how long an accessory may stay behind after it has shown it (ms): the
+    sequencer waits a moment, a member longer, so that it only steps in where the sequencer is away.
+    """
+
+    def __init__(self, actor: Actor, patience: int) -> None:
+        self._actor = actor
+        self._patience = patience
+        self._lagging: dict[AccessoryId, int] = {}  # when to carry (ms)
+        self._carried: dict[AccessoryId, int] = {}
+
+    def showed(self, accessory: AccessoryId, view: HomeView, now: int) -> None:
+        """See whether an accessory that has acknowledged or announced itself is behind."""
+        shown = view.shown_version(accessory)
+        if accessory in view.roster and shown is not None and shown < view.version:
+            self._lagging.setdefault(accessory, now + self._patience)
+
+    def carry(self, accessory: AccessoryId, version: Version, view: HomeView, now: int) -> None:
+        """Send what is missing above `version`, to one accessory at most once a second."""
+        missing = view.missing(version)
+        again = self._carried.get(accessory, now - limits.CARRY_GAP_MS) + limits.CARRY_GAP_MS
+        if not missing:
+            return
+        if now < again:
+            self._lagging.setdefault(accessory, again)
+            return
+        self._carried[accessory] = now
+        for raw in missing:
+            self._actor.send(self._actor.topics.inbox(accessory), raw)
+
+    def settle(self, view: HomeView, now: int) -> None:
+        """Carry to whoever is still behind."""
+        for accessory in [name for name, due in self._lagging.items() if now >= due]:
+            del self._lagging[accessory]
+            shown = view.shown_version(accessory)
+            if shown is not None and accessory in view.roster:
+                self.carry(accessory, shown, view, now)
+
+    def deadline(self) -> int | None:
+        """Tell when somebody is due."""
+        return earliest(*self._lagging.values())
 
 
 class Follower(Actor):
@@ -25,7 +70,8 @@ class Follower(Actor):
     def __init__(self, topics: Topics, random: Random, view: HomeView | None) -> None:
         super().__init__(topics, random)
         self.view = view
-        self._filled_at: int | None = None
+        self._fill_at: int | None = None  # when the gap is filled next (ms), None while there is none
+        self._fill_pause = limits.FILL_FIRST_MS
 
     def filters(self) -> frozenset[str]:
         """Tell what to listen to: announcements, and the topics of the own home."""
@@ -109,13 +155,21 @@ class Follower(Actor):
             self.keep(row.key, row.value, durable=row.durable)
 
     def settle(self, now: int) -> None:
-        """Subscribe to the log again while a gap remains, at most every 30 s (AE-SYN-017)."""
+        """Subscribe to the log again while a gap remains, with pauses that double to 30 s (AE-SYN-017)."""
         view = self.view
         if view is None or not self.up or not view.behind():
+            self._fill_at, self._fill_pause = None, limits.FILL_FIRST_MS
             return
-        if self._filled_at is None or now >= self._filled_at + limits.RESUBSCRIBE_GAP_MS:
-            self._filled_at = now
+        if self._fill_at is None:
+            self._fill_at = now + self._fill_pause  # what is missing may be on its way
+        elif now >= self._fill_at:
+            self._fill_pause = min(self._fill_pause * 2, limits.RESUBSCRIBE_GAP_MS)
+            self._fill_at = now + self._fill_pause
             self.subscribe_again(self.topics.checkpoint(view.home), self.topics.log(view.home))
+
+    def deadline(self) -> int | None:
+        """Tell when a gap is filled next."""
+        return self._fill_at
 
     def _on_log_topic(self, address: Address, data: Delivery, now: int) -> None:
         view = self.its_home(address)

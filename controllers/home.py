@@ -56,6 +56,7 @@ class HomeView(Record):
         self.acks: dict[AccessoryId, Acked] = {}
         self.away: dict[AccessoryId, int] = {}  # not there since (ms), by the unsigned hint
         self.stated: Stated | None = None
+        self._told: Version | None = None  # by the sequencer's answer to a request
         super().__init__(trust, rows, durable=durable)
         try:
             for raw in home_rows.acks_of(rows):
@@ -100,10 +101,15 @@ class HomeView(Record):
         """Tell whether a higher version is known than the log's."""
         if self.log is None or not self.ready:
             return True
-        known = [self.newest_future(), self.stated.statement.version if self.stated else None]
+        stated = self.stated.statement.version if self.stated else None
+        known = [self.newest_future(), stated, self._told]
         return any(version is not None and version > self.log.version for version in known)
 
     # what it takes
+
+    def hear_of(self, version: Version) -> None:
+        """Learn from a verified answer of the sequencer that there is this version."""
+        self._told = max(version, self._told or version)
 
     def hear_head(self, envelope: Envelope, now: int) -> Statement:
         """Hear a head of the sequencer.

@@ -12,6 +12,7 @@ from accessory_emu.protocol.identifiers import AccessoryId, BootId, KeyId, Publi
 from accessory_emu.protocol.ports import Random
 
 _US_PER_MS = 1_000
+_COUNTER_MOST = 2**63  # far above every clock, and far enough from the end of 64 bits to count on
 _BOOTS_OVER = 16  # boots of one accessory that are known to be over
 
 
@@ -95,12 +96,11 @@ def next_counter(known: Known, now: int) -> int:
 def counter_after(known: Known, hint: int, now: int, random: Random) -> int | None:
     """Use a counter after a refusal whose hint names the last one (AE-CMD-052).
 
-    The random distance keeps two devices that were refused at once from meeting again. None where the hint
-    leaves no counter: only a restart of the accessory helps then.
+    The random distance keeps two devices that were refused at once from meeting again. None where somebody
+    has pushed the counter towards its end: only a restart of the accessory helps then.
     """
-    jitter = int.from_bytes(random.bytes(4)) % limits.COUNTER_JITTER
-    found = max(known.last + 1, now * _US_PER_MS, hint + 1 + jitter)
-    if found > limits.UINT64_MAX:
+    if hint >= _COUNTER_MOST:
         return None
-    known.last = found
-    return found
+    jitter = int.from_bytes(random.bytes(4)) % limits.COUNTER_JITTER
+    known.last = max(known.last + 1, now * _US_PER_MS, hint + 1 + jitter)
+    return known.last

@@ -9,6 +9,7 @@ from accessory_emu.protocol.errors import Malformed, ProtocolError
 from accessory_emu.protocol.exchanges.command import read_items, write_items
 from accessory_emu.protocol.identifiers import AccessoryId, GrantId, Version
 from accessory_emu.protocol.membership.acceptance import Acceptance
+from accessory_emu.protocol.membership.checkpoint import SequencerKind
 from accessory_emu.protocol.membership.grant import Grant, Terms
 from accessory_emu.protocol.membership.log import Log
 from accessory_emu.protocol.membership.request import RequestOp
@@ -21,7 +22,7 @@ from controllers.asking import Asking, What, Wish
 from controllers.attempt import Act, Manner
 from controllers.commanding import Commanding
 from controllers.errors import Code, ControllerError, StateDamaged
-from controllers.following import Follower
+from controllers.following import Carrying, Follower
 from controllers.home import HomeView
 from controllers.identity import Identity
 from controllers.invitation import Invitation, Trust, accept
@@ -60,6 +61,7 @@ class Member(Follower):
         self.identity = identity
         self._commanding = Commanding(self, identity)
         self._asking = Asking(self, identity)
+        self._carrying = Carrying(self, limits.MEMBER_PATIENCE_MS)
         if trust is not None and kept is None:
             self.keep(home_rows.TRUST, trust.encode())
 
@@ -205,10 +207,14 @@ class Member(Follower):
         super().settle(now)
         self._commanding.settle(self.view, now)
         self._asking.settle(self.view, now)
+        if self.view is not None and self.up:
+            self._carrying.settle(self.view, now)
 
     def deadline(self) -> int | None:
         """Tell when `tick` is wanted."""
-        return earliest(self._commanding.deadline(), self._asking.deadline())
+        carries = self._carrying.deadline() if self.up else None
+        mine = earliest(self._commanding.deadline(), self._asking.deadline(), carries)
+        return earliest(super().deadline(), mine)
 
     # what follows from what arrives
 
@@ -221,10 +227,13 @@ class Member(Follower):
         """Follow the own changes at an accessory."""
         if self.view is not None:
             self._asking.acked(accessory, self.view, now)
+            self._showed(accessory, self.view, now)
 
-    def announced(self, announce: Announce, accessory: AccessoryId, _now: int) -> None:
+    def announced(self, announce: Announce, accessory: AccessoryId, now: int) -> None:
         """Learn an accessory's boot."""
         self.identity.announced(accessory, announce.boot)
+        if self.view is not None and announce.home == self.view.home:
+            self._showed(accessory, self.view, now)
 
     def _on_answer(self, address: Address, data: Delivery, now: int) -> None:
         if self.view is not None and address.accessory and address.kid == self.identity.kid:
@@ -239,6 +248,11 @@ class Member(Follower):
         self._asking.answered(parse(data.payload), view, now)
 
     # inside
+
+    def _showed(self, accessory: AccessoryId, view: HomeView, now: int) -> None:
+        """Step in where the sequencer is a device, which may be away (AE-TOP-022)."""
+        if view.log is not None and view.log.kind is SequencerKind.DEVICE:
+            self._carrying.showed(accessory, view, now)
 
     def _known(self) -> tuple[HomeView, Log]:
         if self.view is None or self.view.log is None or not self.view.ready:

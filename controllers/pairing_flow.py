@@ -25,7 +25,7 @@ from controllers.home import HomeView
 from controllers.identity import Identity
 from controllers.results import Change, ChangeState
 
-_OFFERS: Final = 3  # adoptions that are begun anew after stale_boot or conflict
+_OFFERS: Final = 6  # adoptions that are begun anew after stale_boot or conflict
 _WISH: Final = Wish()
 
 
@@ -134,6 +134,7 @@ class PairingFlow:
             repeat = pairing.repeat
             if repeat is not None and now >= repeat.at:
                 self._send(repeat.parcels)
+                self._look_again(pairing, view)
                 repeat.at, repeat.pause = now + repeat.pause, repeat.pause * 2
         self._open = [each for each in self._open if not each.done]
 
@@ -175,8 +176,11 @@ class PairingFlow:
             return False
         self._identity.answered(accessory, response.boot, response.version)
         again = response.status in (Reason.STALE_BOOT, Reason.CONFLICT) and pairing.offers < _OFFERS
-        if again:
+        moved = view.log is not None and view.log.version != pairing.version
+        if again and (moved or response.status is Reason.STALE_BOOT):
             self._offer(pairing, view, now)
+        elif again:
+            pairing.offers += 1  # a message was lost or overtaken: what is repeated anyway may come in order
         else:
             failure = Failure(Step.ADOPTING, "the accessory refuses the home", response.status)
             self._fail(pairing, failure, view, now)
@@ -243,9 +247,9 @@ class PairingFlow:
         self._send(pairing.repeat.parcels)
 
     def _adopt(self, pairing: Pairing, view: HomeView, now: int) -> None:
-        """Wait for the ack of the adopted version; begin anew where the accessory has restarted."""
-        acked = view.acks.get(pairing.accessory)
-        if acked is not None and pairing.version is not None and acked.ack.version >= pairing.version:
+        """Wait until the accessory shows the adopted version; begin anew where it has restarted."""
+        shown = view.shown_version(pairing.accessory)
+        if shown is not None and pairing.version is not None and shown >= pairing.version:
             self._end(pairing, Step.DONE)
             return
         known = self._identity.known(pairing.accessory)
@@ -259,6 +263,12 @@ class PairingFlow:
         topic = self._actor.topics.pair_request(pairing.accessory, pairing.exchange)
         pairing.repeat = _Repeat([(topic, data)], now)
 
+    def _look_again(self, pairing: Pairing, view: HomeView) -> None:
+        """Have the retained words of an accessory come again: they may have been lost."""
+        if pairing.step in (Step.FINDING, Step.ADOPTING):
+            topics = self._actor.topics
+            self._actor.subscribe_again(topics.ack(view.home), topics.announce())
+
     def _send(self, parcels: list[tuple[str, bytes]]) -> None:
         for topic, data in parcels:
             self._actor.send(topic, data)
@@ -266,8 +276,9 @@ class PairingFlow:
     def _fail(self, pairing: Pairing, failure: Failure, view: HomeView, now: int) -> None:
         """Give up; what was enrolled is released (AE-PAIR-047)."""
         pairing.failure, pairing.setup, pairing.repeat = pairing.failure or failure, None, None
-        over = pairing.step is Step.RELEASING or not pairing.enrolled
-        if over or pairing.accessory not in view.roster:
+        ordered = any(change.state is ChangeState.COMMITTED for change in pairing.changes[:1])
+        stands = pairing.accessory in view.roster or ordered  # perhaps in an entry that is on its way
+        if pairing.step is Step.RELEASING or not pairing.enrolled or not stands:
             self._end(pairing, Step.FAILED)
             return
         pairing.step, pairing.until = Step.RELEASING, now + limits.REQUEST_WAIT_MS

@@ -23,7 +23,7 @@ from controllers import home_rows
 from controllers.actor import earliest
 from controllers.answers import Answers
 from controllers.errors import StateDamaged
-from controllers.following import Follower
+from controllers.following import Carrying, Follower
 from controllers.home import HomeView
 from controllers.invitation import Trust, trust_in
 from controllers.ordering import judge_request, smallest
@@ -79,8 +79,7 @@ class Sequencer(Follower):
         self._look_until: int | None = None
         self._head_at: int | None = None
         self._early: list[tuple[Address, Delivery]] = []
-        self._carried: dict[AccessoryId, int] = {}
-        self._lagging: dict[AccessoryId, int] = {}  # when to carry what is missing (ms)
+        self._carrying = Carrying(self, limits.CARRY_GAP_MS)
         if view.log is not None and view.log.sequencer != key.public:
             self.post = Post.SUPERSEDED
         self._retained.become(self._standing(), set(), 0)
@@ -158,9 +157,10 @@ class Sequencer(Follower):
         """Tell when `tick` is wanted."""
         if not self.up:
             return None
+        due = earliest(super().deadline(), self._look_until)
         if not self.may_sign or self._look_until is not None:
-            return self._look_until
-        return earliest(self._head_at, self._retained.deadline(), *self._lagging.values())
+            return due
+        return earliest(due, self._head_at, self._retained.deadline(), self._carrying.deadline())
 
     # what follows from what arrives
 
@@ -184,12 +184,12 @@ class Sequencer(Follower):
 
     def acked(self, accessory: AccessoryId, now: int) -> None:
         """See whether an accessory lacks something."""
-        self._watch(accessory, now)
+        self._carrying.showed(accessory, self.view, now)
 
     def announced(self, announce: Announce, accessory: AccessoryId, now: int) -> None:
         """See whether an accessory of this home lacks something."""
         if announce.home == self.view.home:
-            self._watch(accessory, now)
+            self._carrying.showed(accessory, self.view, now)
 
     def forked(self, fork: Forked) -> None:
         """Stop: this key has signed two heads of one version (AE-LOG-050)."""
@@ -232,18 +232,19 @@ class Sequencer(Follower):
 
     def _answer(self, envelope: Envelope, name: GrantId, author: Grant, log: Log, now: int) -> None:
         """Order a request, or refuse it; either is kept before anything leaves (AE-LOG-070 to AE-LOG-074)."""
-        reason = judge_request(envelope.raw, envelope.payload, self.view, log, self._time(now))
+        time = self._time(now)
+        reason = judge_request(envelope.raw, envelope.payload, self.view, log, time)
         version = None
         if reason is None:
             version = Version(log.version.epoch, log.version.seq + 1)
-            entry = Entry(version, log.head, (envelope.raw,), max(now // _MS, log.time))
+            entry = Entry(version, log.head, (envelope.raw,), time)
             self.take_object(self.view, parse(entry.sign(self.key, log.home).raw), now)
             self.tell("ordered", request=name.hex(), version=version, author=author.kid.hex())
         else:
             what = smallest(self.view)[1] if reason is Reason.LIST_FULL else None
             self.tell("refused", request=name.hex(), reason=reason.word, accessory=what and what.hex())
         status = HubStatus.COMMITTED if reason is None else HubStatus.REFUSED
-        response = HubResponse(name, status, self._time(now), reason, version)
+        response = HubResponse(name, status, time, reason, version)
         raw = respond(self.key, log.home, response).raw
         for row in self._answers.keep(name, author.key, raw, version):
             self.keep(row.key, row.value)
@@ -274,26 +275,7 @@ class Sequencer(Follower):
         sealed = sync.answer(self.key, log.home, accessory, statement)
         self.send(self.topics.inbox(accessory), sealed.raw)
         self.answered += 1
-        self._carry(accessory, question.version, now)
-
-    def _watch(self, accessory: AccessoryId, now: int) -> None:
-        """Carry what an accessory lacks, unless it has caught up in a moment."""
-        shown = self.view.shown_version(accessory)
-        if shown is not None and shown < self.view.version:
-            self._lagging.setdefault(accessory, now + limits.CARRY_GAP_MS)
-
-    def _carry(self, accessory: AccessoryId, version: Version, now: int) -> None:
-        """Send what is missing, checkpoint first, to one accessory at most once a second (AE-SYN-005)."""
-        missing = self.view.missing(version)
-        again = self._carried.get(accessory, -limits.CARRY_GAP_MS) + limits.CARRY_GAP_MS
-        if not missing:
-            return
-        if now < again:
-            self._lagging.setdefault(accessory, again)
-            return
-        self._carried[accessory] = now
-        for raw in missing:
-            self.send(self.topics.inbox(accessory), raw)
+        self._carrying.carry(accessory, question.version, view, now)
 
     # what is due
 
@@ -320,11 +302,7 @@ class Sequencer(Follower):
                 self.skipped[error.reason] += 1
         for parcel in self._retained.overwritten(now):
             self._send(parcel)
-        for accessory in [name for name, due in self._lagging.items() if now >= due]:
-            del self._lagging[accessory]
-            shown = self.view.shown_version(accessory)
-            if shown is not None and accessory in self.view.roster:
-                self._carry(accessory, shown, now)
+        self._carrying.settle(self.view, now)
 
     def _publish_head(self, now: int) -> None:
         """Sign and publish a head: kept first, so that no later one states an earlier time (AE-SYN-006)."""

@@ -20,7 +20,8 @@ class EmbeddedBroker:
     aliases or subscription ids. It is no security boundary: accessories judge each message themselves.
 
     `counters` counts, among others: connected, refused, malformed, broken_rules, silent, too_slow,
-    takeovers, wills, published, forwarded, dropped, oversize, expired, denied, retained_refused, hook_errors.
+    takeovers, wills, subscribed, published, forwarded, dropped, oversize, expired, denied, retained_refused,
+    hook_errors.
 
     Spec: AE-MQ-020 to AE-MQ-023.
     """

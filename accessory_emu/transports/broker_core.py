@@ -165,6 +165,7 @@ class BrokerCore:
             return reason
         new = self._listeners.put(asked.topic_filter, session, asked)
         session.subscriptions[asked.topic_filter] = asked
+        self.counters["subscribed"] += 1
         granted = min(asked.qos, 1)
         if asked.retain_handling == _NEVER or (asked.retain_handling == _ONLY_NEW and not new):
             return granted

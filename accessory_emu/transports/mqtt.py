@@ -106,6 +106,19 @@ class _Client(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 - paho's own way out needs a healthy connection
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that closes when its handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - theirs
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
 def _close_unanswered(connected: asyncio.Future[None]) -> None:
     if not connected.done():
         connected.set_exception(aiomqtt.MqttError("the connection was closed without an answer"))
@@ -189,6 +202,16 @@ class MqttTransport:
         self.connection = shared_connection(address, client_id, random, will=will, patience=patience)
         self._share = self.connection.share(inbox)
 
+    @property
+    def unsent(self) -> int:
+        """Parcels that were dropped: no connection, no acknowledgement, or refused."""
+        return self._share.unsent
+
+    @property
+    def dropped(self) -> int:
+        """Deliveries that nobody read in time."""
+        return self._share.inbox.dropped
+
     def deliveries(self) -> Deliveries:
         """Iterate over what arrives; there is one reader."""
         return self._share.deliveries()
@@ -253,9 +276,11 @@ def _tls(address: BrokerAddress) -> ssl.SSLContext | None:
     if not address.tls:
         return None
     try:
-        return ssl.create_default_context(cafile=address.ca)
+        context = ssl.create_default_context(cafile=address.ca)
     except (OSError, ssl.SSLError) as error:
         raise BadAddress(f"the CA file {address.ca} cannot be read: {error}; name a PEM file") from None
+    context.sslsocket_class = _TlsSocket
+    return context
 
 
 def _trouble(error: aiomqtt.MqttError) -> Trouble:

@@ -3,18 +3,26 @@
 import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from accessory_emu.protocol.ports import Parcel
 from accessory_emu.transports import bounds
-from accessory_emu.transports.share import Share
 from accessory_emu.transports.wire import Wire
+
+
+class Sender(Protocol):
+    """Whose parcels these are: it learns what became of each."""
+
+    def done(self, *, sent: bool) -> None:
+        """Learn that a parcel is acknowledged or given up."""
+        ...
 
 
 @dataclass(slots=True)
 class _Posted:
-    """A parcel of a share and how often it was published; `due` is when that is done again (loop's time)."""
+    """A parcel and how often it was published; `due` is when that is done again (loop's time)."""
 
-    share: Share
+    sender: Sender
     parcel: Parcel
     tries: int = 0
     due: float = 0.0
@@ -54,18 +62,18 @@ class Outbox:
         self._pending.clear()
         self._waiting.clear()
         for posted in lost:
-            posted.share.done(sent=False)
+            posted.sender.done(sent=False)
 
     async def stuck(self) -> None:
         """Wait until the broker has left a whole window without acknowledgement."""
         await self._stuck.wait()
 
-    def post(self, share: Share, parcel: Parcel) -> None:
+    def post(self, sender: Sender, parcel: Parcel) -> None:
         """Publish now, or behind those that wait."""
         if len(self._waiting) >= bounds.WINDOW:
-            share.done(sent=False)
+            sender.done(sent=False)
             return
-        self._waiting.append(_Posted(share, parcel))
+        self._waiting.append(_Posted(sender, parcel))
         self._pump()
 
     def acknowledged(self, packet_id: int, *, refused: bool) -> None:
@@ -74,7 +82,7 @@ class Outbox:
         posted = self._pending.pop(packet_id, None)
         if posted is not None:
             self._counters["refused_parcels"] += refused
-            posted.share.done(sent=not refused)
+            posted.sender.done(sent=not refused)
         self._pump()
 
     def _pump(self) -> None:
@@ -88,7 +96,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         packet_id = wire.publish(posted.parcel)
         if packet_id is None:
-            posted.share.done(sent=False)
+            posted.sender.done(sent=False)
             return
         posted.tries += 1
         posted.due = loop.time() + self._ack_within_s
@@ -111,7 +119,7 @@ class Outbox:
                 again.append(posted)
             else:
                 self._counters["unacknowledged"] += 1
-                posted.share.done(sent=False)
+                posted.sender.done(sent=False)
         self._counters["repeated"] += len(again)
         self._waiting.extendleft(reversed(again))
         self._pump()

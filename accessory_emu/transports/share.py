@@ -28,9 +28,10 @@ class Watch:
     newly wants the filter. They go to the shares that asked in the last two of them, not to all others.
     """
 
-    __slots__ = ("asking", "earlier", "latest", "shares", "standing")
+    __slots__ = ("asking", "earlier", "latest", "name", "shares", "standing")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.standing = Standing.WANTED
         self.shares: set[Share] = set()
         self.asking: set[Share] = set()
@@ -39,7 +40,6 @@ class Watch:
 
     def ask(self) -> None:
         """Note that SUBSCRIBE leaves now."""
-        self.standing = Standing.ASKED
         self.earlier, self.latest, self.asking = self.latest, self.asking, set()
 
     def feeds(self, share: "Share") -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from accessory_emu.protocol.ports import Delivery, Parcel, Random
@@ -68,6 +70,9 @@ class SharedConnection:
         self._refusals = Backoff(random, patience.refused_first_s, patience.backoff_most_s)
         self._shares: set[Share] = set()
         self._watches: dict[str, Watch] = {}
+        self._wanted: dict[str, Watch] = {}  # of these, the ones to subscribe, in order
+        self._refused: dict[str, Watch] = {}  # and the ones that the broker refused
+        self._retry_at: float | None = None
         self._listeners: SubscriptionTrie[Share, Watch] = SubscriptionTrie()
         self._ended: dict[str, None] = {}  # filters to unsubscribe
         self._wire: Wire | None = None
@@ -93,8 +98,7 @@ class SharedConnection:
     @property
     def refused(self) -> frozenset[str]:
         """The filters that the broker refused; they are asked for again after a pause."""
-        refused = Standing.REFUSED
-        return frozenset(name for name, watch in self._watches.items() if watch.standing is refused)
+        return frozenset(self._refused)
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until the connection stands.
@@ -130,11 +134,11 @@ class SharedConnection:
 
     def watch(self, share: Share, topic_filter: str) -> Watch:
         """Want a filter, and its retained messages."""
-        watch = self._watches.setdefault(topic_filter, Watch())
+        watch = self._watches.setdefault(topic_filter, Watch(topic_filter))
         self._ended.pop(topic_filter, None)
         watch.shares.add(share)
         watch.asking.add(share)
-        watch.standing = Standing.WANTED
+        self._stand(watch, Standing.WANTED)
         self._listeners.put(topic_filter, share, watch)
         self._changed.set()
         return watch
@@ -147,6 +151,8 @@ class SharedConnection:
             group.discard(share)
         if not watch.shares:
             del self._watches[topic_filter]
+            self._wanted.pop(topic_filter, None)
+            self._refused.pop(topic_filter, None)
             self._ended[topic_filter] = None
             self._changed.set()
 
@@ -255,48 +261,63 @@ class SharedConnection:
     async def _subscribe_all(self, wire: Wire) -> None:
         """Bring the broker's subscriptions to what is wanted, again and again."""
         self._ended.clear()
-        for watch in self._watches.values():
-            watch.standing = Standing.WANTED
-            watch.asking = set(watch.shares)
-        self._refusals.reset()
+        self._want_anew(self._watches)
         for share in self._shares:
             share.settle()  # one that wants nothing is content
         while self._wire is wire:
             self._changed.clear()
-            ended = list(self._ended)[: bounds.FILTERS_AT_ONCE]
-            wanted = [name for name, watch in self._watches.items() if watch.standing is Standing.WANTED]
+            ended = list(islice(self._ended, bounds.FILTERS_AT_ONCE))
+            wanted = list(islice(self._wanted.values(), bounds.FILTERS_AT_ONCE))
             if ended:
                 for topic_filter in ended:
                     del self._ended[topic_filter]
                 await wire.unsubscribe(ended)
             if wanted:
-                await self._ask(wire, wanted[: bounds.FILTERS_AT_ONCE])
+                await self._ask(wire, wanted)
             if not ended and not wanted and self._wire is wire:
                 await self._rest()
 
-    async def _ask(self, wire: Wire, filters: list[str]) -> None:
-        asked = [(topic_filter, self._watches[topic_filter]) for topic_filter in filters]
-        for _, watch in asked:
+    async def _ask(self, wire: Wire, wanted: list[Watch]) -> None:
+        for watch in wanted:
             watch.ask()
-        verdicts = await wire.subscribe(filters)
-        for (_, watch), granted in zip(asked, verdicts, strict=True):
+            self._stand(watch, Standing.ASKED)
+        verdicts = await wire.subscribe([watch.name for watch in wanted])
+        for watch, granted in zip(wanted, verdicts, strict=True):
             if watch.standing is Standing.ASKED:  # else somebody wants it anew meanwhile
-                watch.standing = Standing.GRANTED if granted else Standing.REFUSED
+                self._stand(watch, Standing.GRANTED if granted else Standing.REFUSED)
             self.counters["refused_filters"] += not granted
-        for share in {share for _, watch in asked for share in watch.shares}:
+        for share in dict.fromkeys(share for watch in wanted for share in watch.shares):
             share.settle()
 
     async def _rest(self) -> None:
         """Wait for a change; what was refused is asked for again after a pause."""
-        if not self.refused:
+        loop = asyncio.get_running_loop()
+        if not self._refused:
+            self._retry_at = None
             self._refusals.reset()
             await self._changed.wait()
             return
-        if not await _wait(self._changed, self._refusals.pause_s()):
-            for watch in self._watches.values():
-                if watch.standing is Standing.REFUSED:
-                    watch.asking = set(watch.shares)
-                    watch.standing = Standing.WANTED
+        if self._retry_at is None:
+            self._retry_at = loop.time() + self._refusals.pause_s()
+        if not await _wait(self._changed, self._retry_at - loop.time()):
+            self._want_anew(self._refused)
+
+    def _want_anew(self, watches: Mapping[str, Watch]) -> None:
+        """Ask for all of these, and for their retained messages."""
+        self._retry_at = None
+        for watch in tuple(watches.values()):
+            watch.asking = set(watch.shares)
+            self._stand(watch, Standing.WANTED)
+
+    def _stand(self, watch: Watch, standing: Standing) -> None:
+        """Note where a filter stands; one that was given up meanwhile is in no list."""
+        watch.standing = standing
+        if self._watches.get(watch.name) is not watch:
+            return
+        for listed, member in ((self._wanted, Standing.WANTED), (self._refused, Standing.REFUSED)):
+            listed.pop(watch.name, None)
+            if standing is member:
+                listed[watch.name] = watch
 
 
 async def _wait(event: asyncio.Event, patience_s: float) -> bool:

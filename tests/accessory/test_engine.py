@@ -191,6 +191,15 @@ def test_a_contradiction_of_the_sequencer_leaves_only_the_owner_obeyed(scene: Sc
     assert says(scene.node.inbox(scene.hand.command(scene.node, ROSA, OFF))) == OBEYED
 
 
+def test_a_contradiction_of_the_sequencer_holds_up_no_removal(scene: Scene) -> None:
+    scene.node.inbox(b"\x82" + scene.hand.head() + scene.hand.head(head=bytes(32)))
+    assert says(scene.update(scene.hand.entry(scene.hand.remove(ROSA))))[0] == "applied"
+    member = scene.node.accessory.device.member
+    assert member is not None
+    assert member.log.only_owner
+    assert member.log.allowlist.find(ROSA.kid) is None
+
+
 def test_the_same_head_twice_proves_nothing(scene: Scene) -> None:
     assert says(scene.node.inbox(b"\x82" + scene.hand.head() * 2))[0] == "ignored"
     assert says(scene.node.inbox(scene.hand.command(scene.node, ROSA, ON))) == OBEYED

@@ -383,6 +383,30 @@ def test_two_acts_at_once_get_their_own_answers() -> None:
     assert isinstance(outcomes[1], Refused)
 
 
+@pytest.mark.parametrize(
+    ("items", "manner"),
+    [
+        ([(1, 10, True)] * (limits.ITEMS_IN_COMMAND + 1), Manner()),
+        ([(1, 10, "x" * limits.MESSAGE_SIZE)], Manner()),
+        ([(1, 10, float("nan"))], Manner()),
+        ([(-1, 10, None)], Manner()),
+        ([(1, 10, True)], Manner(life=-1)),
+    ],
+    ids=["too many items", "too long", "no number", "no value", "over before it begins"],
+)
+def test_what_no_command_can_hold_is_refused_before_anything_happens(
+    items: list[tuple[int, int, Value]], manner: Manner
+) -> None:
+    rosa = scene()
+    before = len(rosa.village.world.network.traffic)
+    with pytest.raises(ValueError, match=r"\w"):
+        rosa.rosa.write(rosa.puppet.id, items, rosa.village.world.now, manner)
+    rosa.village.world.advance(10_000)
+    assert rosa.puppet.inbox(before) == []
+    rosa.write()
+    assert len(rosa.puppet.commands(rosa.since)) == 1, "and the next one goes its way"
+
+
 def test_no_repr_shows_a_key() -> None:
     rosa = scene()
     seed = SigningKey(key("rosa").seed()).seed().hex()

@@ -279,10 +279,10 @@ def test_an_adoption_that_is_refused_ends_with_a_release(reason: Reason) -> None
 
 
 @pytest.mark.parametrize("reason", [Reason.STALE_BOOT, Reason.CONFLICT])
-def test_an_adoption_is_begun_anew_twice_and_then_given_up(reason: Reason) -> None:
+def test_an_adoption_is_begun_anew_five_times_and_then_given_up(reason: Reason) -> None:
     house = House()
     node, pairing = _adopting(house)
-    for offers in (2, 3):
+    for offers in range(2, 7):
         _answer(house, node, pairing, reason)
         assert (pairing.step, pairing.offers) == (Step.ADOPTING, offers)
     _answer(house, node, pairing, reason)

@@ -56,13 +56,14 @@ class Papers:
     tombstones: int = limits.TOMBSTONES_HELD
     log: Log = field(init=False)
     home: HomeId = field(init=False)
+    origin: Checkpoint = field(init=False)
     first: Sealed = field(init=False)
     time: int = NOW
     drawn: int = 0
 
     def __post_init__(self) -> None:
-        checkpoint, self.first, self.home = genesis(OLGA, HUB.public, self.kind, NOW)
-        self.log, _ = Log.start(checkpoint, self.first.id, self.home, self.room, self.tombstones)
+        self.origin, self.first, self.home = genesis(OLGA, HUB.public, self.kind, NOW)
+        self.log, _ = Log.start(self.origin, self.first.id, self.home, self.room, self.tombstones)
 
     def draw(self) -> bytes:
         """Give a nonce that was not given before."""

@@ -3,6 +3,7 @@
 import pytest
 
 from accessory_emu.protocol.ports import Parcel
+from accessory_emu.transports.broker_config import BrokerConfig
 from accessory_emu.transports.packet_values import (
     Connect,
     Hints,
@@ -113,6 +114,17 @@ async def test_ten_thousand_retained_messages_all_arrive() -> None:
 
 
 # Delivery
+
+
+@on_a_loop
+async def test_many_messages_in_one_turn_of_the_loop_all_arrive() -> None:
+    config = BrokerConfig(queue_messages=300)
+    async with running(config) as broker, connected(port_of(broker), "a") as client:
+        await client.subscribe(Subscription("a", 0))
+        for number in range(1_000):
+            broker.publish(Parcel("a", number.to_bytes(2)))
+        got = [int.from_bytes(message.payload) for message in await client.messages()]
+        assert got == list(range(1_000))
 
 
 @BOTH

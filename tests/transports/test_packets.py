@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accessory_emu.transports import packets
+from accessory_emu.transports import packet_grammar, packets
 from accessory_emu.transports.packet_reader import PacketReader
 from accessory_emu.transports.packet_values import (
     NEVER_EXPIRES,
@@ -352,6 +352,22 @@ def test_a_packet_at_the_limit_passes_and_one_byte_more_does_not() -> None:
     with pytest.raises(PacketError) as caught:
         list(fed(wire[:5], V5, max_size=len(wire) - 1))
     assert caught.value.reason is MqttReason.PACKET_TOO_LARGE
+
+
+@pytest.mark.parametrize("wire", [b"", b"\x30"])
+def test_less_than_a_header_is_a_packet_error(wire: bytes) -> None:
+    with pytest.raises(PacketError):
+        packets.read(wire, V5)
+
+
+def test_two_packets_are_not_one() -> None:
+    with pytest.raises(PacketError, match="disagree"):
+        packets._decode(bytes.fromhex("c000c000"))  # noqa: SLF001 - past the check that would see it first
+
+
+def test_read_takes_a_connect_of_its_version_only() -> None:
+    with pytest.raises(PacketError):
+        packet_grammar.version_of(packets.write(PingReq(), V5))
 
 
 def test_a_broken_reader_stays_broken_and_keeps_nothing() -> None:

@@ -85,10 +85,12 @@ def prove(envelope: Envelope, view: View) -> Proven:
     """Rungs key and signature; whoever fails here hears nothing.
 
     Raises:
-        NotPaired, UnknownKey, BadSignature.
+        Malformed, NotPaired, UnknownKey, BadSignature.
 
     Spec: AE-CMD-011.
     """
+    if envelope.context is not Context.COMMAND:
+        raise Malformed("no command")
     if view.log is None:
         raise NotPaired
     grant = view.log.allowlist.find(envelope.kid)

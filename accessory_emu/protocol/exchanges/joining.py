@@ -55,11 +55,14 @@ class Joining:
         """Take the adopt message.
 
         Raises:
-            UnknownKey, BadSignature: not signed by the paired key for this accessory; nobody is answered.
-            Refused: malformed, or stale_boot.
+            Malformed, UnknownKey, BadSignature: no adoption that the paired key signed for this accessory;
+                nobody is answered.
+            Refused: stale_boot.
 
         Spec: AE-PAIR-040, AE-PAIR-042.
         """
+        if envelope.context is not Context.ADOPT:
+            raise Malformed("no adoption")
         if envelope.kid != crypto.key_id(paired):
             raise UnknownKey("not the paired key")
         try:
@@ -83,11 +86,14 @@ class Joining:
         """Take the checkpoint that was named.
 
         Raises:
+            Malformed: it is no checkpoint; nobody is answered.
             Refused: conflict (another id or home), bad_signature (not signed by the owner it names),
                 malformed.
 
         Spec: AE-PAIR-043.
         """
+        if envelope.context is not Context.CHECKPOINT:
+            raise Malformed("no checkpoint")
         try:
             checkpoint = Checkpoint.decode(envelope.payload)
         except Malformed as error:
@@ -115,11 +121,13 @@ class Joining:
         """Take the next entry.
 
         Raises:
-            UnknownKey, BadSignature: not signed by the sequencer that the checkpoint names.
+            Malformed, UnknownKey, BadSignature: no entry that the checkpoint's sequencer signed.
             Refused: conflict (it does not chain, or goes past the named version), malformed.
 
         Spec: AE-PAIR-043.
         """
+        if envelope.context is not Context.ENTRY:
+            raise Malformed("no entry")
         if self.log is None:
             raise Refused(Reason.CONFLICT, Rung.LOG, "the checkpoint comes first", clause="AE-PAIR-043")
         if envelope.kid != self.log.sequencer_kid:

@@ -41,11 +41,13 @@ def prove_entry(envelope: Envelope, log: Log, memo: GoodSignatures | None = None
     """Verify and read an entry.
 
     Raises:
-        UnknownKey, BadSignature: nobody is answered.
+        Malformed, UnknownKey, BadSignature: nobody is answered.
         Refused: malformed, or forbidden where the signer is known but is not the active sequencer.
 
     Spec: AE-LOG-011.
     """
+    if envelope.context is not Context.ENTRY:
+        raise Malformed("no entry")
     name = _prove(envelope, log, memo)
     try:
         entry = Entry.decode(envelope.payload)
@@ -58,11 +60,13 @@ def prove_checkpoint(envelope: Envelope, log: Log, memo: GoodSignatures | None =
     """Verify and read a checkpoint of this home.
 
     Raises:
-        UnknownKey, BadSignature: nobody is answered.
+        Malformed, UnknownKey, BadSignature: nobody is answered.
         Refused: forbidden (the signer is known but is not the owner), unsupported_version, malformed.
 
     Spec: AE-LOG-015.
     """
+    if envelope.context is not Context.CHECKPOINT:
+        raise Malformed("no checkpoint")
     name = _prove(envelope, log, memo)
     if envelope.kid != crypto.key_id(log.owner):
         raise RefusedObject(name, Reason.FORBIDDEN, Rung.LOG, "not the owner")

@@ -39,6 +39,8 @@ def head(sequencer: crypto.SigningKey, home: HomeId, statement: Statement) -> Se
 
 def read_answer(envelope: Envelope, log: Log, accessory: AccessoryId) -> Statement:
     """Verify and read an answer of the active sequencer. Raises UnknownKey, BadSignature, Malformed."""
+    if envelope.context is not Context.SYNC_ANSWER:
+        raise Malformed("no sync answer")
     if envelope.kid != log.sequencer_kid:
         raise UnknownKey("not the active sequencer")
     verify(envelope, log.sequencer, log.home, accessory)
@@ -47,6 +49,8 @@ def read_answer(envelope: Envelope, log: Log, accessory: AccessoryId) -> Stateme
 
 def read_head(envelope: Envelope, log: Log) -> Statement:
     """Verify and read a head of the active sequencer. Raises UnknownKey, BadSignature, Malformed."""
+    if envelope.context is not Context.HEAD:
+        raise Malformed("no head")
     if envelope.kid != log.sequencer_kid:
         raise UnknownKey("not the active sequencer")
     verify(envelope, log.sequencer, log.home)

@@ -76,17 +76,15 @@ class Log:
         """Check the place of an entry whose signature held.
 
         Raises:
-            Refused: forbidden (another sequencer), acl_behind (a gap), conflict (a fork, time that runs
-                back, or a sequencer that contradicted itself).
+            Refused: forbidden (another sequencer), acl_behind (a gap), conflict (a fork, or time that runs
+                back). A proof of equivocation refuses none: it must hold up no removal (AE-LOG-051).
 
-        Spec: AE-LOG-011, AE-LOG-051. Entries at or below the own version never get here: they are dropped.
+        Spec: AE-LOG-011. Entries at or below the own version never get here: they are dropped.
         """
         if signer != self.sequencer_kid:
             raise Refused(
                 Reason.FORBIDDEN, Rung.LOG, "not the sequencer of the checkpoint", clause="AE-LOG-011"
             )
-        if self.only_owner:
-            raise Refused(Reason.CONFLICT, Rung.LOG, "the sequencer contradicted itself", clause="AE-LOG-051")
         if entry.version.epoch != self.version.epoch or entry.version.seq != self.version.seq + 1:
             raise Refused(Reason.ACL_BEHIND, Rung.LOG, "entries are missing before it", clause="AE-LOG-011")
         if entry.prev != self.head:
